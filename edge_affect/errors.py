@@ -1,0 +1,67 @@
+"""Errors that edge_affect raises on purpose; each message is one line for a user."""
+
+from __future__ import annotations
+
+
+class EdgeAffectError(Exception):
+    """Base of every error raised on purpose: what, got, expected and how to mend it.
+
+    ``exit_code`` is what a command ends with when this error stops it: 1 failed,
+    2 wrong usage.
+    """
+
+    exit_code = 1
+
+
+class UsageError(EdgeAffectError, ValueError):
+    """A caller passed a value that can never work."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration key is unknown or its value is out of range."""
+
+
+class MissingDependencyError(EdgeAffectError, ImportError):
+    """An optional package is absent; the message names the extra that brings it."""
+
+
+class SourceError(EdgeAffectError):
+    """A camera, microphone or file cannot be opened or read."""
+
+
+class BundleError(EdgeAffectError):
+    """A bundle is incomplete, damaged, unsigned or of an unknown schema."""
+
+
+class RunnerError(EdgeAffectError):
+    """A graph cannot be loaded or run, or was given wrong tensors."""
+
+
+class NonFiniteError(RunnerError):
+    """A step produced NaN or infinity; its state was not committed."""
+
+
+class StreamStateError(EdgeAffectError, RuntimeError):
+    """A stream was used outside its life: before opening, after closing, or twice."""
+
+
+class PurposeError(UsageError):
+    """The purpose is missing, unknown, or forbids what this bundle estimates."""
+
+
+class SinkError(EdgeAffectError):
+    """An estimate or a report cannot be written."""
+
+
+class DataError(EdgeAffectError):
+    """A data root, an annotation or a recording is not what its layout promises."""
+
+
+def missing_dependency(package: str, extra: str, purpose: str) -> MissingDependencyError:
+    """Return the error for an absent optional ``package`` of ``extra``."""
+    return MissingDependencyError(
+        f"{purpose} needs the package {package!r}, which is not installed; "
+        f"install it with: python -m pip install 'edge_affect[{extra}]'"
+    )

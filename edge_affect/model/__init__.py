@@ -1,0 +1,1 @@
+"""The bundle and the graphs as one step."""

@@ -1,0 +1,1 @@
+"""The stream: grid, slots, budget, ladder, health and the one loop."""

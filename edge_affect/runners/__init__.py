@@ -1,0 +1,1 @@
+"""Runners execute a group of graphs; one module each."""

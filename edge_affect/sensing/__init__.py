@@ -1,0 +1,1 @@
+"""From pixels and samples to what the graphs take."""

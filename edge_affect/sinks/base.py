@@ -1,0 +1,61 @@
+"""What every sink promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edge_affect.types import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class RunHeader:
+    """What a record begins with: everything that holds for the whole run."""
+
+    schema: int
+    """Version of the record's layout."""
+    version: str
+    """Version of edge_affect."""
+    bundle: str
+    """Name and version of the bundle."""
+    bundle_digest: str
+    """SHA-256 of the bundle's manifest, hex."""
+    backend: str
+    """Backend that runs the graphs."""
+    provider: str
+    """Provider that really runs them."""
+    target: str
+    """Target of the graphs, such as ``cpu-fp32``."""
+    purpose: str
+    """Declared purpose."""
+    source: str
+    """Name of the video source."""
+    audio: str | None
+    """Name of the sound source."""
+    mount: Mapping[str, Any]
+    """How the camera is mounted: the fields of ``CameraMount``."""
+    t0_ns: int
+    """Start of the grid, monotonic ns."""
+    cell_hz: tuple[int, int]
+    """Cells per second, as numerator and denominator."""
+    utc_offset_ns: int
+    """UTC since 1970 less monotonic time, ns; for display only."""
+    utc_source: str
+    """Where ``utc_offset_ns`` comes from: ``system`` or ``simulated``."""
+
+
+class Sink(Protocol):
+    """Takes a stream's estimates, in order, in the stream's thread.
+
+    A sink that raises is closed and left out; the stream goes on.
+    """
+
+    def open(self, header: RunHeader) -> None:
+        """Start a record; called once, before the first estimate."""
+
+    def write(self, estimate: Estimate) -> None:
+        """Take one estimate."""
+
+    def close(self) -> None:
+        """Finish the record; idempotent."""

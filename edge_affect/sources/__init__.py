@@ -1,0 +1,1 @@
+"""Where frames and sound come from; one module each, opened when used."""

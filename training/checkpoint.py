@@ -1,0 +1,113 @@
+"""Checkpoints as safetensors: weights, optimiser and configuration in one file."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from edge_affect.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a training run needs to go on, or an export to begin."""
+
+    recipe: str
+    """Name of the recipe that wrote it."""
+    config: dict[str, Any]
+    """The recipe's configuration as plain values."""
+    epoch: int
+    """Epochs that were finished."""
+    model: dict[str, Tensor]
+    """Weights as trained."""
+    average: dict[str, Tensor]
+    """Exponential moving average of the weights: what is exported."""
+    optimizer: dict[str, Tensor] = field(default_factory=dict)
+    """Optimiser tensors, keyed ``PARAMETER/NAME``; empty in a finished checkpoint."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Figures on the selection part."""
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the optimiser's state as a flat dictionary of tensors."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{parameter}/{name}": value
+        for parameter, values in state.items()
+        for name, value in values.items()
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
+) -> None:
+    """Put the tensors of ``optimizer_tensors`` back."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        parameter, name = key.split("/")
+        state.setdefault(int(parameter), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write ``checkpoint`` whole or not at all.
+
+    Raises:
+        DataError: The disk is full or the folder cannot be written.
+    """
+    tensors = {
+        f"{part}.{name}": value.contiguous().clone()
+        for part in ("model", "average", "optimizer")
+        for name, value in getattr(checkpoint, part).items()
+    }
+    header = {
+        name: value
+        for name, value in asdict(checkpoint).items()
+        if name not in ("model", "average", "optimizer")
+    }
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, partial, {"checkpoint": json.dumps(header)})
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise DataError(
+            f"{path}: the checkpoint cannot be written ({error}); the last one is "
+            "untouched; free some space and run the same command again"
+        ) from error
+
+
+def load_checkpoint(path: Path, recipe: str) -> Checkpoint:
+    """Read a checkpoint that ``recipe`` wrote.
+
+    Raises:
+        DataError: The file is missing, damaged or another recipe's.
+    """
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["checkpoint"])
+            for key in file.keys():  # noqa: SIM118 - not a mapping
+                part, name = key.split(".", 1)
+                parts[part][name] = file.get_tensor(key)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise DataError(
+            f"{path}: not a readable checkpoint ({error}); "
+            f"make one with: python -m training train {recipe}"
+        ) from error
+    if header["recipe"] != recipe:
+        raise DataError(
+            f"{path}: got a checkpoint of recipe {header['recipe']!r}, "
+            f"expected {recipe!r}"
+        )
+    return Checkpoint(**header, **parts)

@@ -1,0 +1,1 @@
+"""Networks of the students: face, voice and affect."""

@@ -1,0 +1,118 @@
+"""Face network: aligned RGB 112×112 to an embedding and frame-level heads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+LUMA = (0.299, 0.587, 0.114)
+"""ITU-R BT.601 weights of R, G, B: what a grey camera would have seen."""
+INPUT_PX = 112
+"""Side of the aligned picture that the graph takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceConfig:
+    """Shape of the face network."""
+
+    widths: tuple[int, ...] = (24, 48, 96, 160)
+    """Channels of the stem and of the three stages (28, 14 and 7 pixels)."""
+    blocks: tuple[int, ...] = (1, 1, 2)
+    """Residual blocks in each stage, after its strided convolution."""
+    embedding: int = 64
+    """Length of the embedding."""
+    expressions: int = 8
+    """Number of expression classes."""
+    dropout: float = 0.2
+    """Share of pooled features dropped in training."""
+
+
+class _ConvNormRelu(nn.Sequential):
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _ConvNormRelu(width, width)
+        self.second = nn.Sequential(
+            nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
+        )
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.relu(x + self.second(self.first(x)))
+        return out
+
+
+class FaceNet(nn.Module):
+    """Embed a face and read its expression, valence and arousal.
+
+    Colour is reduced to luma and standardised per picture inside the network, so
+    that grey and colour cameras, dim and bright cabins reach the same range.
+    """
+
+    def __init__(self, config: FaceConfig) -> None:
+        super().__init__()
+        self.config = config
+        layers: list[nn.Module] = [_ConvNormRelu(1, config.widths[0])]
+        for inputs, width, blocks in zip(
+            config.widths, config.widths[1:], config.blocks, strict=False
+        ):
+            layers.append(_ConvNormRelu(inputs, width, stride=2))
+            layers.extend(_Residual(width) for _ in range(blocks))
+        self.features = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(config.dropout)
+        self.embed = nn.Linear(config.widths[-1], config.embedding)
+        self.expression = nn.Linear(config.embedding, config.expressions)
+        self.affect = nn.Linear(config.embedding, 2)
+
+    def forward(self, luma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run on ``(B, 1, 56, 56)`` float32 luma in [0, 255].
+
+        Returns:
+            Embedding ``(B, E)``, expression logits ``(B, K)`` and valence and
+            arousal ``(B, 2)`` in [-1, 1].
+        """
+        pooled = self.features(standardise(luma)).mean(dim=(2, 3))
+        embedding = torch.relu(self.embed(self.dropout(pooled)))
+        return (
+            embedding,
+            self.expression(embedding),
+            torch.tanh(self.affect(embedding)),
+        )
+
+
+def standardise(luma: Tensor) -> Tensor:
+    """Remove each picture's mean and scale by its deviation (at least 8 grey levels)."""
+    centred = luma - luma.mean(dim=(1, 2, 3), keepdim=True)
+    variance = (centred * centred).mean(dim=(1, 2, 3), keepdim=True)
+    return centred / torch.sqrt(variance + 64.0)
+
+
+class FaceGraph(nn.Module):
+    """The network as exported: RGB in, named outputs out."""
+
+    def __init__(self, net: FaceNet) -> None:
+        super().__init__()
+        self.net = net
+        self.luma: Tensor
+        self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Run on ``(1, 3, 112, 112)`` float32 RGB in [0, 255].
+
+        Returns:
+            ``embedding (1, E)``, ``expression (1, K)`` logits, ``valence (1, 1)``
+            and ``arousal (1, 1)``.
+        """
+        grey = nn.functional.avg_pool2d((image * self.luma).sum(1, keepdim=True), 2)
+        embedding, expression, affect = self.net(grey)
+        return embedding, expression, affect[:, :1], affect[:, 1:]

@@ -1,0 +1,1 @@
+"""Training recipes: one module each, with its configuration and its loop."""
