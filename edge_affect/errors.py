@@ -59,7 +59,9 @@ class DataError(EdgeAffectError):
     """A data root, an annotation or a recording is not what its layout promises."""
 
 
-def missing_dependency(package: str, extra: str, purpose: str) -> MissingDependencyError:
+def missing_dependency(
+    package: str, extra: str, purpose: str
+) -> MissingDependencyError:
     """Return the error for an absent optional ``package`` of ``extra``."""
     return MissingDependencyError(
         f"{purpose} needs the package {package!r}, which is not installed; "

@@ -48,7 +48,7 @@ VOICE_EMOTIONS = (
 """Emotions a voice graph may tell apart (EmoDB's classes)."""
 
 PURPOSES = ("private_vehicle", "research", "safety_documented", "fleet")
-"""Uses a stream must declare one of; ``fleet`` runs only bundles without emotion heads."""
+"""What a stream may be for; ``fleet`` runs only bundles without emotion heads."""
 
 TARGETS = ("cpu-fp32", "cpu-int8", "trt-int8", "trt-fp16")
 """What a graph file is made for."""

@@ -174,6 +174,28 @@ class Estimate:
     @property
     def label(self) -> str | None:
         """The likeliest expression."""
-        if self.expression is None:
-            return None
-        return max(self.expression, key=self.expression.__getitem__)
+        return likeliest(self.expression)
+
+
+@dataclass(frozen=True, slots=True)
+class StillEstimate:
+    """What one picture tells without context; None where nothing is known."""
+
+    face: Face | None
+    """The face that was read; None when there is none."""
+    valence: float | None = None
+    """In [-1, 1], unpleasant to pleasant."""
+    arousal: float | None = None
+    """In [-1, 1], calm to excited."""
+    expression: Mapping[str, float] | None = None
+    """Probability of each of the bundle's expressions; sums to 1."""
+
+    @property
+    def label(self) -> str | None:
+        """The likeliest expression."""
+        return likeliest(self.expression)
+
+
+def likeliest(shares: Mapping[str, float] | None) -> str | None:
+    """Return the name with the largest share; None when there are no shares."""
+    return None if shares is None else max(shares, key=shares.__getitem__)

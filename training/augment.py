@@ -32,7 +32,9 @@ class AugmentConfig:
     """Largest deviation of added noise, grey levels."""
 
 
-def augment_faces(luma: Tensor, config: AugmentConfig, random: torch.Generator) -> Tensor:
+def augment_faces(
+    luma: Tensor, config: AugmentConfig, random: torch.Generator
+) -> Tensor:
     """Change each picture of ``(B, 1, S, S)`` float32 luma in [0, 255]; same shape."""
     moved = _move(luma, config, random)
     lit = _light(moved, config, random)
@@ -53,7 +55,9 @@ def _move(luma: Tensor, config: AugmentConfig, random: torch.Generator) -> Tenso
     flip = torch.where(torch.rand(count, generator=random) < 0.5, -1.0, 1.0)
     cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     rows = [
-        torch.stack([cosine * flip, -sine, _spread(count, config.shift * 2, random)], 1),
+        torch.stack(
+            [cosine * flip, -sine, _spread(count, config.shift * 2, random)], 1
+        ),
         torch.stack([sine * flip, cosine, _spread(count, config.shift * 2, random)], 1),
     ]
     grid = functional.affine_grid(torch.stack(rows, 1), list(luma.shape), False)

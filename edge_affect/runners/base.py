@@ -72,15 +72,17 @@ class Runner(ABC):
 
     def new_state(self) -> StreamState:
         """Return the state of a stream that has seen nothing: zeros."""
-        return StreamState(
-            {
-                graph: {
-                    name: np.zeros(shape, np.float32)
-                    for name, shape in signature.state.items()
-                }
-                for graph, signature in self._signatures.items()
-            }
-        )
+        state = StreamState()
+        for graph in self._signatures:
+            self.reset(state, graph)
+        return state
+
+    def reset(self, state: StreamState, which: str) -> None:
+        """Make graph ``which`` forget what it saw in ``state``."""
+        state.tensors[which] = {
+            name: np.zeros(shape, np.float32)
+            for name, shape in self._signatures[which].state.items()
+        }
 
     def step(
         self,

@@ -65,7 +65,7 @@ def load_diffusionfer(root: Path, part: str) -> DiffusionFer:
     unknown = {row["expression"] for row in rows} - PROMPTS.keys()
     if unknown:
         raise DataError(
-            f"{table}: got the expression {sorted(unknown)[0]!r}; "
+            f"{table}: got the expression {min(unknown)!r}; "
             f"expected one of {', '.join(PROMPTS)}"
         )
     return DiffusionFer(

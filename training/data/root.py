@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +53,7 @@ class PictureArchive:
     path: Path
     """The zip file."""
 
-    def read(
-        self, names: list[str], size_px: int, *, grey: bool
-    ) -> NDArray[np.uint8]:
+    def read(self, names: list[str], size_px: int, *, grey: bool) -> NDArray[np.uint8]:
         """Decode pictures, each resized to a square.
 
         Returns:
@@ -75,10 +74,31 @@ class PictureArchive:
             raise DataError(f"{self.path}: cannot be read ({error})") from error
         return pictures
 
+    def originals(self, names: list[str]) -> Iterator[NDArray[np.uint8]]:
+        """Yield each picture as it is: ``(H, W, 3)`` uint8 BGR.
+
+        Raises:
+            DataError: The archive or one of its pictures cannot be read.
+        """
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                for name in names:
+                    yield _decode_whole(archive, name, cv2.IMREAD_COLOR)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise DataError(f"{self.path}: cannot be read ({error})") from error
+
 
 def _decode(
     archive: zipfile.ZipFile, name: str, mode: int, size_px: int
 ) -> NDArray[np.uint8]:
+    picture = _decode_whole(archive, name, mode)
+    shrinks = picture.shape[0] > size_px
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(picture, (size_px, size_px), interpolation=method)
+    return np.asarray(resized, np.uint8)
+
+
+def _decode_whole(archive: zipfile.ZipFile, name: str, mode: int) -> NDArray[np.uint8]:
     try:
         encoded = archive.read(name)
     except KeyError:
@@ -88,7 +108,4 @@ def _decode(
     picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), mode)
     if picture is None:
         raise DataError(f"{archive.filename}: {name} is not a picture")
-    shrinks = picture.shape[0] > size_px
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = cv2.resize(picture, (size_px, size_px), interpolation=method)
-    return np.asarray(resized, np.uint8)
+    return np.asarray(picture, np.uint8)

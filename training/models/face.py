@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from edge_affect.labels import EXPRESSION_NAMES
+from training.data.ferplus import VOTE_NAMES
+
+FACE_EXPRESSIONS = tuple(n for n in EXPRESSION_NAMES if n in VOTE_NAMES)
+"""The classes of the expression head, in the order of ``EXPRESSION_NAMES``."""
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601 weights of R, G, B: what a grey camera would have seen."""
 INPUT_PX = 112
@@ -91,7 +96,7 @@ class FaceNet(nn.Module):
 
 
 def standardise(luma: Tensor) -> Tensor:
-    """Remove each picture's mean and scale by its deviation (at least 8 grey levels)."""
+    """Remove each picture's mean and scale by its deviation, at least 8 grey levels."""
     centred = luma - luma.mean(dim=(1, 2, 3), keepdim=True)
     variance = (centred * centred).mean(dim=(1, 2, 3), keepdim=True)
     return centred / torch.sqrt(variance + 64.0)
@@ -104,7 +109,9 @@ class FaceGraph(nn.Module):
         super().__init__()
         self.net = net
         self.luma: Tensor
-        self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1))
+        # One strided convolution weighs the colours and halves the picture.
+        kernel = torch.tensor(LUMA).view(1, 3, 1, 1).expand(1, 3, 2, 2) / 4
+        self.register_buffer("luma", kernel.clone())
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Run on ``(1, 3, 112, 112)`` float32 RGB in [0, 255].
@@ -113,6 +120,6 @@ class FaceGraph(nn.Module):
             ``embedding (1, E)``, ``expression (1, K)`` logits, ``valence (1, 1)``
             and ``arousal (1, 1)``.
         """
-        grey = nn.functional.avg_pool2d((image * self.luma).sum(1, keepdim=True), 2)
+        grey = nn.functional.conv2d(image, self.luma, stride=2)
         embedding, expression, affect = self.net(grey)
         return embedding, expression, affect[:, :1], affect[:, 1:]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import logging
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
-from edge_affect.errors import DataError
-from edge_affect.labels import EXPRESSION_NAMES
 from training.augment import AugmentConfig, augment_faces
-from training.checkpoint import (
-    Checkpoint,
-    load_checkpoint,
-    optimizer_tensors,
-    restore_optimizer,
-    save_checkpoint,
-)
 from training.data.diffusionfer import load_diffusionfer
 from training.data.ferplus import VOTE_NAMES, load_ferplus
+from training.loop import Trainer, run
 from training.losses import ccc_loss, soft_cross_entropy
-from training.models.face import FaceConfig, FaceNet
-
-_LOG = logging.getLogger(__name__)
+from training.models.face import FACE_EXPRESSIONS, FaceConfig, FaceNet
+from training.temperature import fit_temperature
 
 RECIPE = "face"
-FACE_EXPRESSIONS = tuple(n for n in EXPRESSION_NAMES if n in VOTE_NAMES)
-"""The classes of the expression head, in the order of ``EXPRESSION_NAMES``."""
 TRAIN_PX = 56
 """Side of the luma picture that the network sees: half of the graph's input."""
 
@@ -90,67 +77,31 @@ def _load_synthetic(root: Path) -> _Examples:
     return _Examples(torch.from_numpy(luma), shares, torch.from_numpy(affect))
 
 
-class FaceTrainer:
+class FaceTrainer(Trainer[FaceTraining]):
     """Holds what one run needs between epochs."""
 
+    recipe = RECIPE
+    selection = "accuracy"
+
     def __init__(self, config: FaceTraining, data_root: Path) -> None:
-        self.config = config
         torch.manual_seed(config.seed)
-        self.net = FaceNet(config.net).to(memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.net).requires_grad_(False).eval()
+        net = FaceNet(config.net).to(memory_format=torch.channels_last)
         self.real = _load_ferplus(data_root, "train")
         self.dev = _load_ferplus(data_root, "dev")
         self.synthetic = _load_synthetic(data_root)
-        decay = [p for p in self.net.parameters() if p.ndim > 1]
-        plain = [p for p in self.net.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": decay, "weight_decay": config.weight_decay},
-                {"params": plain, "weight_decay": 0.0},
-            ],
-            lr=config.learning_rate,
-        )
-        self.steps = len(self.real.luma) // config.batch
+        super().__init__(config, net, len(self.real.luma) // config.batch)
 
-    def rate(self, step: int) -> float:
-        """Return the one-cycle learning rate at global ``step``."""
-        total = self.config.epochs * self.steps
-        share = step / max(1, total)
-        if share < 0.15:
-            return self.config.learning_rate * (0.05 + 0.95 * share / 0.15)
-        fall = (share - 0.15) / 0.85
-        return self.config.learning_rate * float(0.5 * (1 + np.cos(np.pi * fall)))
-
-    def train_epoch(self, epoch: int) -> None:
-        """Run one pass; the same ``epoch`` and weights always give the same result."""
-        random = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
-        torch.manual_seed(self.config.seed * 100_003 + epoch)
-        self.net.train()
+    def losses(self, random: torch.Generator) -> Iterator[Tensor]:
+        """Yield the loss of each batch of one pass over FER+."""
         order = torch.randperm(len(self.real.luma), generator=random)
-        progress = tqdm(range(self.steps), desc=f"face {epoch + 1}", leave=False)
-        for step in progress:
-            rate = self.rate(epoch * self.steps + step)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            size = self.config.batch
-            real = order[step * size : (step + 1) * size]
+        size = self.config.batch
+        for step in range(self.steps):
             synthetic = torch.randint(
                 len(self.synthetic.luma),
                 (self.config.synthetic_batch,),
                 generator=random,
             )
-            loss = self._loss(real, synthetic, random)
-            if not torch.isfinite(loss):
-                raise DataError(
-                    f"face: the loss became {float(loss)} at epoch {epoch + 1}; the "
-                    "last checkpoint is intact; lower learning_rate and start again"
-                )
-            self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-            self.optimizer.step()
-            update_average(self.average, self.net, self.config.average)
-            progress.set_postfix(loss=f"{float(loss):.3f}")
+            yield self._loss(order[step * size : (step + 1) * size], synthetic, random)
 
     def _loss(self, real: Tensor, synthetic: Tensor, random: torch.Generator) -> Tensor:
         luma = torch.cat([self.real.luma[real], self.synthetic.luma[synthetic]])
@@ -168,78 +119,27 @@ class FaceTrainer:
         )
         return expression + self.config.affect_weight * affect_loss
 
-    @torch.no_grad()
-    def accuracy(self) -> float:
-        """Return the averaged network's accuracy on FER+'s selection part."""
-        hits = 0
+    def evaluate(self) -> dict[str, float]:
+        """Return accuracy and the fitted temperature on FER+'s selection part."""
+        logits = run_face(self.average, self.dev.luma)[1]
         labels = self.dev.shares.argmax(1)
-        for start in range(0, len(labels), 512):
-            luma = self.dev.luma[start : start + 512, None].float()
-            _, logits, _ = self.average(luma)
-            hits += int((logits.argmax(1) == labels[start : start + 512]).sum())
-        return hits / len(labels)
+        hits = (logits.argmax(1) == labels).float().mean()
+        temperature = fit_temperature(logits.numpy(), labels.numpy())
+        return {"accuracy": float(hits), "expression_temperature": temperature}
 
 
 @torch.no_grad()
-def update_average(average: torch.nn.Module, net: torch.nn.Module, decay: float) -> None:
-    """Move ``average`` towards ``net``; counters are copied as they are."""
-    for held, new in zip(
-        average.state_dict().values(), net.state_dict().values(), strict=True
-    ):
-        if held.is_floating_point():
-            held.lerp_(new, 1 - decay)
-        else:
-            held.copy_(new)
+def run_face(
+    net: torch.nn.Module, luma: Tensor, batch: int = 512
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run on ``(B, S, S)`` uint8 luma; embeddings, logits, valence and arousal."""
+    parts = [net(part[:, None].float()) for part in luma.split(batch)]
+    embedding, logits, affect = (
+        torch.cat(column) for column in zip(*parts, strict=True)
+    )
+    return embedding, logits, affect
 
 
 def train_face(config: FaceTraining, data_root: Path, out: Path) -> Path:
-    """Train, or go on from where ``out`` stopped; return the best checkpoint's path.
-
-    ``out`` receives ``last.safetensors`` after every epoch and ``best.safetensors``
-    whenever the selection part's accuracy rises.
-
-    Raises:
-        DataError: The data root is incomplete, the loss is not finite, or a
-            checkpoint cannot be written.
-    """
-    trainer = FaceTrainer(config, data_root)
-    last, best = out / "last.safetensors", out / "best.safetensors"
-    first, best_accuracy = 0, 0.0
-    if last.exists():
-        resumed = load_checkpoint(last, RECIPE)
-        if resumed.config != asdict(config):
-            raise DataError(
-                f"{last}: was trained with other settings; give another --out or "
-                "remove it"
-            )
-        trainer.net.load_state_dict(resumed.model)
-        trainer.average.load_state_dict(resumed.average)
-        restore_optimizer(trainer.optimizer, resumed.optimizer)
-        first, best_accuracy = resumed.epoch, resumed.metrics["best_accuracy"]
-    for epoch in range(first, config.epochs):
-        trainer.train_epoch(epoch)
-        accuracy = trainer.accuracy()
-        best_accuracy = max(best_accuracy, accuracy)
-        checkpoint = Checkpoint(
-            RECIPE,
-            asdict(config),
-            epoch + 1,
-            trainer.net.state_dict(),
-            trainer.average.state_dict(),
-            optimizer_tensors(trainer.optimizer),
-            {"dev_accuracy": accuracy, "best_accuracy": best_accuracy},
-        )
-        save_checkpoint(last, checkpoint)
-        if accuracy == best_accuracy:
-            finished = Checkpoint(
-                RECIPE,
-                checkpoint.config,
-                epoch + 1,
-                checkpoint.model,
-                checkpoint.average,
-                {},
-                checkpoint.metrics,
-            )
-            save_checkpoint(best, finished)
-        _LOG.info("face epoch %d: dev accuracy %.4f", epoch + 1, accuracy)
-    return best
+    """Train, or go on from where ``out`` stopped; see ``training.loop.run``."""
+    return run(FaceTrainer(config, data_root), out)

@@ -1,0 +1,95 @@
+"""``python -m benchmarks``: measure a bundle and write down what came out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from benchmarks.accuracy import measure_accuracy
+from benchmarks.machine import machine_info, source_commit
+from benchmarks.progress import Progress
+from benchmarks.records import Result, save_result
+from benchmarks.subject import Subject, open_subject
+from benchmarks.table import render
+from edge_affect.clock import NS_PER_S, SystemClock
+from edge_affect.errors import EdgeAffectError
+from edge_affect.terminal import Terminal
+from training.metrics import BOOTSTRAP_DRAWS
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SCHEMA = 1
+"""Version of the result file's layout."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    given = _parser().parse_args(arguments)
+    progress = Progress(Terminal(sys.stderr))
+    try:
+        subject = open_subject(given.bundle)
+        records = measure_accuracy(subject, given.data, given.limit, progress)
+        save_result(
+            given.json, Result(machine_info(), _run(given, subject), tuple(records))
+        )
+    except EdgeAffectError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return error.exit_code
+    print(render(records))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    accuracy = commands.add_parser(
+        "accuracy", help="accuracy on every data set found, with intervals"
+    )
+    add = accuracy.add_argument
+    add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
+    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
+    add("--bundle", type=Path, metavar="DIR", help="measure this one, signed or not")
+    add(
+        "--limit",
+        type=_positive,
+        metavar="N",
+        help="take N examples of each split, evenly spread: a quick look, no figure",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {value}, expected at least 1")
+    return value
+
+
+def _run(given: argparse.Namespace, subject: Subject) -> dict[str, object]:
+    """Say what ran; the user's paths stay out of it."""
+    command = "python -m benchmarks accuracy --data ROOT --json FILE"
+    command += " --bundle DIR" if given.bundle else ""
+    command += f" --limit {given.limit}" if given.limit else ""
+    utc_s = SystemClock().wall_ns() // NS_PER_S
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        "utc": datetime.fromtimestamp(utc_s, timezone.utc).isoformat(),
+        "commit": source_commit(CHECKOUT),
+        "bundle": {
+            "name": subject.manifest.name,
+            "version": subject.manifest.version,
+            "digest": subject.digest,
+            "graphs": subject.graph_digests,
+        },
+        "backend": subject.backend,
+        "target": subject.target,
+        "bootstraps": BOOTSTRAP_DRAWS,
+        "limit": given.limit,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

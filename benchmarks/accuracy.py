@@ -1,0 +1,56 @@
+"""Measure the accuracy of a bundle on every data set that a root holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.faces import measure_diffusionfer, measure_ferplus, measure_photos
+from benchmarks.progress import Progress
+from benchmarks.records import Record
+from benchmarks.split import Split
+from benchmarks.subject import Subject
+from benchmarks.voices import measure_emodb
+from edge_affect.errors import DataError
+
+Measure = Callable[[Split, Path, Progress], list[Record]]
+
+SPLITS: tuple[tuple[str, str, str, str, Measure], ...] = (
+    ("ferplus", "valid", "valid.csv", "face", measure_ferplus),
+    ("ferplus", "test", "test.csv", "face", measure_ferplus),
+    ("diffusionfer", "valid", "train.csv", "face", measure_diffusionfer),
+    ("diffusionfer", "test", "test.csv", "face", measure_diffusionfer),
+    ("photos", "valid", "train.csv", "locator+face", measure_photos),
+    ("photos", "test", "test.csv", "locator+face", measure_photos),
+    ("emodb", "valid", "labels.csv", "voice", measure_emodb),
+)
+"""Set, split, the table that says it is there, stages and protocol. Where a set has no
+split for reporting, ``valid`` is the held-out part of its train file."""
+
+
+def measure_accuracy(
+    subject: Subject, data: Path, limit: int | None, progress: Progress
+) -> list[Record]:
+    """Measure on every set and split under ``data``.
+
+    Args:
+        subject: What is measured.
+        data: Data root; ``docs/benchmarks.md`` describes its layout.
+        limit: Examples taken of each split at most, evenly spread; None for all.
+        progress: Shows how far it has come.
+
+    Raises:
+        DataError: The root holds no set, or one is damaged.
+    """
+    found = [entry for entry in SPLITS if (data / entry[0] / entry[2]).is_file()]
+    if not found:
+        names = sorted({entry[0] for entry in SPLITS})
+        raise DataError(
+            f"{data}: got no data set, expected at least one of the folders "
+            f"{', '.join(names)}; docs/benchmarks.md describes the layout"
+        )
+    records: list[Record] = []
+    for name, part, _, stage, measure in found:
+        split = Split(subject, name, part, stage, limit)
+        records += measure(split, data, progress)
+    return records

@@ -1,0 +1,30 @@
+"""Show how far a run has come, on a terminal alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from edge_affect.terminal import Terminal
+
+T = TypeVar("T")
+_BAR_CELLS = 30
+
+
+class Progress:
+    """Draws one bar below what was said."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def track(self, items: Iterable[T], total: int, label: str) -> Iterator[T]:
+        """Yield ``items``, showing how many of ``total`` are done."""
+        step = max(1, total // 100)
+        for done, item in enumerate(items):
+            if self._terminal.can_redraw and done % step == 0:
+                filled = _BAR_CELLS * done // max(1, total)
+                bar = "#" * filled + "." * (_BAR_CELLS - filled)
+                self._terminal.draw([f"{label:20} [{bar}] {done}/{total}"])
+            yield item
+        if self._terminal.can_redraw:
+            self._terminal.draw([])

@@ -1,0 +1,157 @@
+"""Result files: one record per figure, with the machine and the run it comes from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+from edge_affect.errors import DataError
+
+METRICS = (
+    "accuracy",
+    "macro_f1",
+    "balanced_accuracy",
+    "uar",
+    "ccc",
+    "ece",
+    "correlation",
+    "mae",
+    "p50_ms",
+    "p90_ms",
+    "p99_ms",
+    "p999_ms",
+    "max_ms",
+    "ratio",
+    "bytes",
+)
+"""What a figure may be."""
+HEADS = (
+    "expression",
+    "valence",
+    "arousal",
+    "action_units",
+    "eyes",
+    "pose",
+    "voice",
+    "locator",
+)
+"""What a figure may be about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One figure; what does not apply is None and left out of the file."""
+
+    metric: str
+    """One of ``METRICS``."""
+    value: float
+    set: str | None = None
+    """Data set."""
+    split: str | None = None
+    """Part of the set; ``PART/UNIT`` for one of fewer than five independent units."""
+    head: str | None = None
+    """One of ``HEADS``."""
+    stage: str | None = None
+    """Stages of the pipeline that the figure goes through, joined by ``+``."""
+    low: float | None = None
+    """2.5th percentile of the bootstrap."""
+    high: float | None = None
+    """97.5th percentile of the bootstrap."""
+    n: int | None = None
+    """Number of examples."""
+    model: str | None = None
+    """``ours-SIZE``, or the peer's name."""
+    target: str | None = None
+    """Target of the graphs."""
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise DataError(f"record: got the metric {self.metric!r}, which is unknown")
+        if self.head is not None and self.head not in HEADS:
+            raise DataError(f"record: got the head {self.head!r}, which is unknown")
+        for figure in (self.value, self.low, self.high):
+            if figure is not None and not _is_finite(figure):
+                raise DataError(f"record: got the {self.metric} {figure!r}, no number")
+        for text in (self.set, self.split, self.stage, self.model, self.target):
+            if text is not None and type(text) is not str:
+                raise DataError(f"record: got {text!r}, expected a text")
+        if self.n is not None and type(self.n) is not int:
+            raise DataError(f"record: got n {self.n!r}, expected a number of examples")
+
+    def as_json(self) -> dict[str, object]:
+        """Return the keys that apply."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one run of a benchmark brought up."""
+
+    machine: Mapping[str, Any]
+    """What it ran on; see ``benchmarks.machine``."""
+    run: Mapping[str, Any]
+    """Command, time, commit, bundle and settings."""
+    records: tuple[Record, ...]
+
+
+def save_result(path: Path, result: Result) -> None:
+    """Write ``result`` whole or not at all.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    plain = {
+        "machine": dict(result.machine),
+        "run": dict(result.run),
+        "records": [record.as_json() for record in result.records],
+    }
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
+        partial.write_text(f"{text}\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def load_result(path: Path) -> Result:
+    """Read a result file.
+
+    Raises:
+        DataError: It cannot be read or is not what ``save_result`` writes.
+    """
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not a readable result file ({error})") from error
+    parts = plain if isinstance(plain, dict) else {}
+    machine, run = parts.get("machine"), parts.get("run")
+    records = parts.get("records")
+    if not (
+        isinstance(machine, dict)
+        and isinstance(run, dict)
+        and isinstance(records, list)
+    ):
+        raise DataError(f"{path}: expected an object with machine, run and records")
+    return Result(machine, run, tuple(_record(path, entry) for entry in records))
+
+
+def _record(path: Path, entry: object) -> Record:
+    known = {field.name for field in fields(Record)}
+    if not isinstance(entry, dict) or not entry.keys() <= known:
+        raise DataError(
+            f"{path}: a record has unknown keys, expected some of {sorted(known)}"
+        )
+    if not {"metric", "value"} <= entry.keys():
+        raise DataError(f"{path}: a record lacks its metric or its value")
+    return Record(**entry)
+
+
+def _is_finite(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(cast("float", value))

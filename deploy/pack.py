@@ -1,0 +1,113 @@
+"""Pack exported graphs and their card into a bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.figures import read_figures
+from deploy.files import read_file, staged_bundle
+from edge_affect.errors import BundleError
+from edge_affect.labels import TARGETS
+from edge_affect.model.bundle import Bundle, load_bundle
+from edge_affect.model.fields import MAX_JSON_BYTES, Fields, parse_json
+from edge_affect.model.manifest import GRAPH_NAMES, MANIFEST_FILE, SCHEMA
+
+CARD_FILE = "card.json"
+CARD_KEYS = (
+    "licence",
+    "default_target",
+    "heads",
+    "timing",
+    "preprocessing",
+    "ranges",
+    "validity",
+    "temperatures",
+    "training",
+)
+"""What the exporter says of its graphs; goes into the manifest as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackSettings:
+    """What a bundle is packed from."""
+
+    graphs: Path
+    """Folder with ``GRAPH.TARGET.onnx`` files and ``card.json``."""
+    out: Path
+    """Directory of the bundle; a bundle that stands there is replaced."""
+    name: str
+    """Name of the bundle."""
+    version: str
+    """MAJOR.MINOR.PATCH."""
+    figures: tuple[Path, ...] = ()
+    """Result files of ``python -m benchmarks``, measured on these very graphs."""
+
+
+def pack(settings: PackSettings) -> Bundle:
+    """Write a bundle, and load it back before it is put in place.
+
+    The same graphs, card and figures always give the same bytes.
+
+    Raises:
+        BundleError: A graph, the card or a figure is missing or wrong; nothing was
+            written.
+    """
+    files = _graph_files(settings.graphs)
+    manifest = json.dumps(_manifest(settings, files), indent=1, ensure_ascii=False)
+    content = {MANIFEST_FILE: f"{manifest}\n".encode(), **files}
+    with staged_bundle(settings.out, content) as folder:
+        return load_bundle(folder, allow_unsigned=True)
+
+
+def _graph_files(folder: Path) -> dict[str, bytes]:
+    names = [f"{graph}.{target}.onnx" for graph in GRAPH_NAMES for target in TARGETS]
+    try:
+        found = {path.name for path in folder.iterdir() if path.suffix == ".onnx"}
+    except OSError as error:
+        raise BundleError(f"{folder}: cannot be read ({error.strerror})") from error
+    strange = sorted(found - set(names))
+    if strange or not found:
+        raise BundleError(
+            f"{folder}: got {strange[0] if strange else 'no graph'}, expected files "
+            f"GRAPH.TARGET.onnx with GRAPH one of {', '.join(GRAPH_NAMES)} and TARGET "
+            f"one of {', '.join(TARGETS)}"
+        )
+    return {name: read_file(folder / name) for name in names if name in found}
+
+
+def _manifest(settings: PackSettings, files: Mapping[str, bytes]) -> dict[str, object]:
+    parsed = parse_json(read_file(settings.graphs / CARD_FILE), CARD_FILE)
+    Fields(parsed, CARD_FILE, CARD_KEYS)
+    card = parsed if isinstance(parsed, dict) else {}
+    graphs: dict[str, dict[str, object]] = {}
+    digests = {}
+    for file, content in files.items():
+        graph, target, _ = file.split(".")
+        digest = hashlib.sha256(content).hexdigest()
+        entry = {"file": file, "bytes": len(content), "sha256": digest}
+        graphs.setdefault(graph, {})[target] = entry
+        digests[f"{graph}.{target}"] = digest
+    figures = [f for path in settings.figures for f in read_figures(path, digests)]
+    manifest = {
+        "schema": SCHEMA,
+        "name": settings.name,
+        "version": settings.version,
+        "graphs": graphs,
+        **{key: card[key] for key in CARD_KEYS},
+        "figures": figures,
+    }
+    _check_size(manifest)
+    return manifest
+
+
+def _check_size(manifest: Mapping[str, object]) -> None:
+    size = len(json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+    if size >= MAX_JSON_BYTES:
+        raise BundleError(
+            f"{MANIFEST_FILE}: would be {size} bytes, expected < {MAX_JSON_BYTES}; "
+            "give fewer --figures"
+        )

@@ -1,0 +1,95 @@
+"""AffectModel: the weights, their runner and the face locator that streams share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_affect.config import check_purpose_name
+from edge_affect.model.affect import AffectGraphs
+from edge_affect.model.bundle import Bundle, check_purpose, load_bundle
+from edge_affect.pixels import PixelFormat, check_pixels
+from edge_affect.runners.select import make_runner
+from edge_affect.sensing.align import align_face
+from edge_affect.sensing.locator import HaarLocator, Locator, YuNetLocator
+from edge_affect.types import Frame, StillEstimate
+
+
+class AffectModel:
+    """A loaded bundle; thread-safe, may serve any number of streams."""
+
+    def __init__(
+        self, bundle: Bundle, purpose: str, graphs: AffectGraphs, target: str
+    ) -> None:
+        """Put the parts together; ``AffectModel.load`` is what users call."""
+        self.bundle = bundle
+        self.purpose = purpose
+        self.graphs = graphs
+        self.target = target
+        self._detector: Path | None = None
+
+    @classmethod
+    def load(  # noqa: PLR0913 - keyword-only settings of the public face
+        cls,
+        bundle: Path | str | None = None,
+        *,
+        purpose: str,
+        backend: str = "auto",
+        detector: Path | str | None = None,
+        threads: int = 1,
+        allow_unsigned: bool = False,
+    ) -> AffectModel:
+        """Load a bundle, check it and make its runner.
+
+        Args:
+            bundle: Folder of the bundle; None for the shipped one.
+            purpose: What the estimates are for, one of ``labels.PURPOSES``.
+            backend: ``auto``, ``onnxruntime`` or ``tensorrt``.
+            detector: A YuNet ONNX file; None for the built-in Haar cascade.
+            threads: Threads that a graph may use.
+            allow_unsigned: Whether a bundle that did not come with the wheel may run.
+
+        Raises:
+            PurposeError: The purpose is unknown or forbids this bundle.
+            BundleError: The bundle is damaged or unsigned.
+            RunnerError: No backend can run it.
+            SourceError: The detector's file cannot be read.
+        """
+        check_purpose_name(purpose)
+        folder = None if bundle is None else Path(bundle)
+        loaded = load_bundle(folder, allow_unsigned=allow_unsigned)
+        check_purpose(purpose, loaded.manifest)
+        runner, target = make_runner(backend, loaded, threads=threads)
+        model = cls(loaded, purpose, AffectGraphs(runner, loaded.manifest), target)
+        model._detector = None if detector is None else Path(detector)
+        model.new_locator()  # a bad detector file fails here, not in the stream
+        return model
+
+    def new_locator(self) -> Locator:
+        """Return a face locator; one per stream, since detectors keep buffers."""
+        return HaarLocator() if self._detector is None else YuNetLocator(self._detector)
+
+    def still(self, image: NDArray[np.uint8]) -> StillEstimate:
+        """Read one picture without any context.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 BGR.
+
+        Raises:
+            UsageError: ``image`` is no such picture.
+        """
+        check_pixels(image, PixelFormat.BGR)
+        frame = Frame(image, t_capture_ns=0, t_arrival_ns=0, index=0)
+        faces = self.new_locator().locate(frame)
+        if not faces:
+            return StillEstimate(face=None)
+        reading = self.graphs.face(self.graphs.new_state(), align_face(frame, faces[0]))
+        return StillEstimate(
+            faces[0], reading.valence, reading.arousal, reading.expression
+        )
+
+    def close(self) -> None:
+        """Release the graphs; idempotent."""
+        self.graphs.runner.close()

@@ -1,0 +1,1 @@
+"""What the commands of ``edge-affect`` do; ``cli`` reads their arguments."""

@@ -1,0 +1,162 @@
+"""The bundle's graphs with typed inputs and outputs: face, voice and affect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_affect.model.manifest import Manifest
+from edge_affect.runners.base import Runner, StreamState
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceReading:
+    """What one aligned picture tells."""
+
+    embedding: Vector
+    """``(1, E)`` float32, the face's input to the affect graph."""
+    valence: float | None
+    """In [-1, 1]; None where the bundle has no such head."""
+    arousal: float | None
+    """In [-1, 1]; None where the bundle has no such head."""
+    expression: Mapping[str, float] | None
+    """Probability of each expression; None where the bundle has no such head."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceReading:
+    """What the sound up to the end of one hop tells."""
+
+    embedding: Vector
+    """``(1, E)`` float32, the voice's input to the affect graph."""
+    speech: float
+    """Probability that the hop holds speech, in [0, 1]."""
+    emotion: Mapping[str, float] | None
+    """Probability of each voice emotion; None where the bundle has no such head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one step of the affect graph sees; None and its age are masked."""
+
+    face: Vector | None
+    """``(1, E)`` embedding of the newest face, or None when it may not be fused."""
+    face_age_s: float
+    """From the face's capture to the step, s."""
+    voice: Vector | None
+    """``(1, E)`` embedding of the newest voice hop, or None."""
+    voice_age_s: float
+    """From the hop's end to the step, s."""
+
+
+@dataclass(frozen=True, slots=True)
+class AffectReading:
+    """What one step of the affect graph tells; None where the bundle has no head."""
+
+    valence: float | None
+    arousal: float | None
+    valence_std: float | None
+    arousal_std: float | None
+    valence_ahead: float | None
+    arousal_ahead: float | None
+    expression: Mapping[str, float] | None
+
+
+class AffectGraphs:
+    """Runs the graphs of one bundle; shared by streams, each with its own state."""
+
+    def __init__(self, runner: Runner, manifest: Manifest) -> None:
+        self.runner = runner
+        self._expressions = manifest.labels("expression")
+        self._emotions = manifest.labels("voice_emotion")
+        self._temperature = manifest.temperature("expression")
+        affect = runner.signatures["affect"]
+        self._no_face = np.zeros(affect.inputs["face_embedding"], np.float32)
+        self._no_voice = np.zeros(affect.inputs["voice_embedding"], np.float32)
+
+    def new_state(self) -> StreamState:
+        """Return the state of a stream that has seen nothing."""
+        return self.runner.new_state()
+
+    def face(self, state: StreamState, image: NDArray[np.uint8]) -> FaceReading:
+        """Read an aligned face.
+
+        Args:
+            state: The stream's state.
+            image: ``(112, 112, 3)`` uint8 RGB.
+        """
+        planes = image.transpose(2, 0, 1)[None].astype(np.float32)
+        out = self.runner.step(state, "face", {"image": planes})
+        return FaceReading(
+            out["embedding"],
+            _scalar(out, "valence"),
+            _scalar(out, "arousal"),
+            self._expression(out),
+        )
+
+    def voice(self, state: StreamState, mel: Vector) -> VoiceReading:
+        """Read one hop of ``(10, 64)`` float32 log-mel columns."""
+        out = self.runner.step(state, "voice", {"mel": mel[None]})
+        emotion = out.get("emotion")
+        shares = None if emotion is None else softmax(emotion[0])
+        return VoiceReading(
+            out["embedding"],
+            float(out["speech"][0, 0]),
+            None if shares is None else _named(self._emotions, shares),
+        )
+
+    def affect(self, state: StreamState, evidence: Evidence) -> AffectReading:
+        """Take one step of the affect graph."""
+        face, voice = evidence.face, evidence.voice
+        out = self.runner.step(
+            state,
+            "affect",
+            {
+                "face_embedding": self._no_face if face is None else face,
+                "voice_embedding": self._no_voice if voice is None else voice,
+                "face_valid": _column(face is not None),
+                "voice_valid": _column(voice is not None),
+                "face_age": _column(0.0 if face is None else evidence.face_age_s),
+                "voice_age": _column(0.0 if voice is None else evidence.voice_age_s),
+            },
+        )
+        return AffectReading(
+            valence=_scalar(out, "valence"),
+            arousal=_scalar(out, "arousal"),
+            valence_std=_scalar(out, "valence_std"),
+            arousal_std=_scalar(out, "arousal_std"),
+            valence_ahead=_scalar(out, "valence_ahead"),
+            arousal_ahead=_scalar(out, "arousal_ahead"),
+            expression=self._expression(out),
+        )
+
+    def _expression(self, out: Mapping[str, Vector]) -> Mapping[str, float] | None:
+        logits = out.get("expression")
+        if logits is None:
+            return None
+        return _named(self._expressions, softmax(logits[0] / self._temperature))
+
+
+def softmax(logits: Vector) -> NDArray[np.float64]:
+    """Return ``(K,)`` probabilities of ``(K,)`` logits, in double precision."""
+    powers = np.exp(logits.astype(np.float64) - float(logits.max()))
+    shares: NDArray[np.float64] = powers / powers.sum()
+    return shares
+
+
+def _named(labels: tuple[str, ...], shares: NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(labels, shares.tolist(), strict=True))
+
+
+def _scalar(out: Mapping[str, Vector], name: str) -> float | None:
+    value = out.get(name)
+    return None if value is None else float(value[0, 0])
+
+
+def _column(value: float) -> Vector:
+    return np.full((1, 1), value, np.float32)

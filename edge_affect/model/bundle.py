@@ -1,0 +1,183 @@
+"""Load a bundle: every byte is checked against its digest before anything parses it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from edge_affect import bundles
+from edge_affect.bundles.digests import DIGESTS
+from edge_affect.errors import BundleError
+from edge_affect.labels import TARGETS
+from edge_affect.model.fields import MAX_JSON_BYTES
+from edge_affect.model.manifest import (
+    MANIFEST_FILE,
+    GraphEntry,
+    Manifest,
+    parse_manifest,
+)
+from edge_affect.model.onnxscan import scan_graph
+from edge_affect.model.purpose import check_purpose, is_emotion_free
+from edge_affect.runners.base import GraphFile
+
+__all__ = ["Bundle", "check_purpose", "is_emotion_free", "load_bundle"]
+
+_HEAD_OUTPUTS = {
+    "expression": "expression",
+    "valence": "valence",
+    "arousal": "arousal",
+    "voice_emotion": "emotion",
+}
+"""Emotion head → name of the graph output that gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle in memory."""
+
+    manifest: Manifest
+    digest: str
+    """SHA-256 of the manifest, hex: names the bundle, since the manifest holds the
+    digests of all else."""
+    graphs: Mapping[str, Mapping[str, GraphFile]]
+    """Graph name → target → file."""
+
+    @property
+    def default_target(self) -> str:
+        """Target that runs where nothing faster was measured."""
+        return self.manifest.default_target
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Targets that every graph was made for."""
+        return tuple(
+            target
+            for target in TARGETS
+            if all(target in files for files in self.graphs.values())
+        )
+
+    def graph(self, name: str, target: str) -> GraphFile:
+        """Return the graph ``name`` as made for ``target``.
+
+        Raises:
+            BundleError: The bundle has no such graph.
+        """
+        files = self.graphs.get(name, {})
+        if target not in files:
+            raise BundleError(
+                f"bundle {self.manifest.name}: has no graph {name!r} for the target "
+                f"{target!r}, expected one of {', '.join(files) or 'none'}"
+            )
+        return files[target]
+
+    def graphs_for(self, target: str) -> list[GraphFile]:
+        """Return every graph as made for ``target``.
+
+        Raises:
+            BundleError: A graph was not made for it.
+        """
+        return [self.graph(name, target) for name in self.graphs]
+
+
+def load_bundle(path: Path | None = None, *, allow_unsigned: bool = False) -> Bundle:
+    """Read and verify the bundle in the directory ``path``.
+
+    Args:
+        path: Its directory; None for the one shipped with edge_affect.
+        allow_unsigned: Whether a bundle that was not shipped may be loaded.
+
+    Raises:
+        BundleError: It is missing, damaged, of an unknown schema, or not trusted.
+    """
+    folder = shipped_folder(bundles.DEFAULT) if path is None else path
+    if path is None and not folder.is_dir():
+        raise BundleError(
+            f"bundle {folder.name!r}: did not come with this installation; install "
+            "edge_affect again, or name the directory of a bundle"
+        )
+    content = _read_file(folder / MANIFEST_FILE, MAX_JSON_BYTES)
+    digest = hashlib.sha256(content).hexdigest()
+    if not allow_unsigned and digest not in DIGESTS.values():
+        raise BundleError(
+            f"{MANIFEST_FILE}: the bundle {folder.name or '.'!a} was not shipped "
+            "with this edge_affect (its digest is unknown), and signatures cannot be "
+            "checked yet; allow_unsigned=True loads it, if you trust its origin"
+        )
+    manifest = parse_manifest(content)
+    graphs: dict[str, Mapping[str, GraphFile]] = {}
+    outputs: set[str] = set()
+    for name, targets in manifest.graphs.items():
+        files = {}
+        for target, entry in targets.items():
+            graph = _read_graph(folder, entry)
+            outputs |= scan_graph(graph, entry.file).outputs
+            files[target] = GraphFile(name, graph)
+        graphs[name] = MappingProxyType(files)
+    _check_heads(manifest, outputs)
+    return Bundle(manifest, digest, MappingProxyType(graphs))
+
+
+def shipped_folder(name: str) -> Path:
+    """Return where the shipped bundle ``name`` lies in this installation."""
+    return Path(next(iter(bundles.__path__))) / name
+
+
+def _read_graph(folder: Path, entry: GraphEntry) -> bytes:
+    content = _read_file(folder / entry.file, entry.size_bytes)
+    if len(content) != entry.size_bytes:
+        raise BundleError(
+            f"{entry.file}: got {len(content)} bytes, expected {entry.size_bytes}; "
+            "copy the bundle again"
+        )
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != entry.sha256:
+        raise BundleError(
+            f"{entry.file}: got SHA-256 {digest[:12]}…, expected "
+            f"{entry.sha256[:12]}…: the file is damaged or was changed; "
+            "copy the bundle again"
+        )
+    return content
+
+
+def _read_file(path: Path, max_bytes: int) -> bytes:
+    """Read a plain file of at most ``max_bytes``; never through a link or a pipe."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+    # O_NONBLOCK, or opening a pipe that nobody writes to would hang.
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        if path.is_symlink():
+            raise BundleError(f"{path.name}: is a link, expected a plain file")
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                raise BundleError(f"{path.name}: is not a plain file")
+            if info.st_size > max_bytes:
+                raise BundleError(
+                    f"{path.name}: got {info.st_size} bytes, expected <= {max_bytes}"
+                )
+            return file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BundleError(
+            f"{path.name}: cannot be read from the bundle "
+            f"{path.parent.name or '.'!a} ({reason}); expected a directory with "
+            f"{MANIFEST_FILE} and its graphs"
+        ) from error
+
+
+def _check_heads(manifest: Manifest, outputs: set[str]) -> None:
+    # The purpose is decided on the manifest's heads, so they must be the graphs' own.
+    for head, output in _HEAD_OUTPUTS.items():
+        if (head in manifest.heads) != (output in outputs):
+            has, lacks = ("manifest", "graphs")
+            if output in outputs:
+                has, lacks = lacks, has
+            raise BundleError(
+                f"{MANIFEST_FILE}.heads: the {has} have the head {head!r}, "
+                f"the {lacks} do not; pack the bundle again"
+            )

@@ -1,0 +1,262 @@
+"""The manifest of a bundle: what its graphs are, need, estimate and were taught by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from edge_affect.config import SPECTRA
+from edge_affect.errors import BundleError
+from edge_affect.labels import (
+    ACTION_UNITS,
+    DRIVER_SIGNALS,
+    EXPRESSION_NAMES,
+    TARGETS,
+    VOICE_EMOTIONS,
+)
+from edge_affect.model.fields import Fields, parse_json
+from edge_affect.model.preprocessing import Preprocessing, read_preprocessing
+from edge_affect.model.provenance import (
+    Figure,
+    TrainingSet,
+    read_figures,
+    read_training,
+)
+
+SCHEMA = 1
+"""Schema that is written; the one before it is read too, once there is one."""
+READABLE = (1,)
+"""Schemas that are read: ``SCHEMA`` and the one before."""
+MANIFEST_FILE = "manifest.json"
+GRAPH_NAMES = ("locator", "face", "voice", "affect")
+"""Graphs a bundle may hold."""
+MAX_FILE_BYTES = 64 * 1024 * 1024
+"""Largest graph file."""
+MAX_BUNDLE_BYTES = 256 * 1024 * 1024
+"""Largest sum of all graph files."""
+HEAD_LABELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "expression": EXPRESSION_NAMES,
+        "valence": (),
+        "arousal": (),
+        "voice_emotion": VOICE_EMOTIONS,
+        "speech": (),
+        "action_units": ACTION_UNITS,
+        "driver": DRIVER_SIGNALS,
+    }
+)
+"""Heads a bundle may have and the labels each may use; empty for a single value."""
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_VERSION = re.compile(r"\d{1,5}\.\d{1,5}\.\d{1,5}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class GraphEntry:
+    """One graph file as the manifest promises it."""
+
+    file: str
+    """Plain name of the file, beside the manifest."""
+    size_bytes: int
+    """Length of the file; ``bytes`` in JSON."""
+    sha256: str
+    """SHA-256 of the file, lower-case hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One thing that the bundle estimates."""
+
+    taught_by: str
+    """What it learnt from: a data set's labels, or a teacher's."""
+    labels: tuple[str, ...] = ()
+    """Names of its outputs in order; empty for a single value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Times that the affect graph was trained with."""
+
+    cell_hz: tuple[int, int]
+    """Cells per second, as numerator and denominator."""
+    voice_hop_ms: int
+    """Advance of the voice graph from one step to the next, ms."""
+    voice_lag_ms: int
+    """A cell uses the newest voice hop that ended this long before it, ms."""
+    ahead_ms: int
+    """Horizon of the ``ahead`` outputs, ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Input that the figures hold for."""
+
+    yaw_deg: float
+    """Largest turn of the head to either side, degrees."""
+    pitch_deg: float
+    """Largest tilt of the head up or down, degrees."""
+    spectra: tuple[str, ...]
+    """Light the cameras may use: ``visible``, ``near_infrared``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything that is known of a bundle but the bytes of its graphs."""
+
+    name: str
+    version: str
+    """MAJOR.MINOR.PATCH."""
+    licence: str
+    """SPDX name of the weights' licence."""
+    default_target: str
+    """Target that runs where nothing faster was measured."""
+    graphs: Mapping[str, Mapping[str, GraphEntry]]
+    """Graph name → target → file."""
+    heads: Mapping[str, Head]
+    """What the bundle estimates, by name."""
+    timing: Timing
+    preprocessing: Preprocessing
+    ranges: Mapping[str, tuple[float, float]]
+    """Head → its lowest and highest value."""
+    validity: Validity
+    temperatures: Mapping[str, float]
+    """Head → divisor of its logits before the softmax."""
+    training: tuple[TrainingSet, ...]
+    figures: tuple[Figure, ...]
+
+    def labels(self, head: str) -> tuple[str, ...]:
+        """Return the labels of ``head`` in the graph's order; none without the head."""
+        return self.heads[head].labels if head in self.heads else ()
+
+    def temperature(self, head: str) -> float:
+        """Return the divisor of the logits of ``head``; 1 where none was fitted."""
+        return self.temperatures.get(head, 1.0)
+
+
+def parse_manifest(content: bytes) -> Manifest:
+    """Read a manifest strictly.
+
+    Raises:
+        BundleError: The message names the key that is wrong.
+    """
+    root = parse_json(content, MANIFEST_FILE)
+    schema = root.get("schema") if isinstance(root, dict) else None
+    if type(schema) is not int or schema not in READABLE:
+        raise BundleError(
+            f"{MANIFEST_FILE}.schema: got {schema!a:.40}, expected "
+            f"{' or '.join(map(str, READABLE))}; install a newer edge_affect for a "
+            "newer bundle"
+        )
+    names = ("schema", *Manifest.__dataclass_fields__)
+    fields = Fields(root, MANIFEST_FILE, names)
+    heads = _heads(fields.child("heads", optional=tuple(HEAD_LABELS)))
+    graphs = _graphs(fields.child("graphs", optional=GRAPH_NAMES))
+    return Manifest(
+        name=_matching(fields, "name", _PLAIN_NAME, "a plain name"),
+        version=_matching(fields, "version", _VERSION, "MAJOR.MINOR.PATCH"),
+        licence=fields.text("licence"),
+        default_target=_default_target(fields, graphs),
+        graphs=graphs,
+        heads=heads,
+        timing=_timing(fields),
+        preprocessing=read_preprocessing(fields),
+        ranges=_ranges(fields.child("ranges", optional=tuple(heads))),
+        validity=_validity(fields),
+        temperatures=_temperatures(fields, heads),
+        training=read_training(fields),
+        figures=read_figures(fields),
+    )
+
+
+def _matching(fields: Fields, key: str, pattern: re.Pattern[str], expected: str) -> str:
+    value = fields.text(key)
+    if not pattern.fullmatch(value):
+        fields.refuse(key, expected)
+    return value
+
+
+def _graphs(fields: Fields) -> Mapping[str, Mapping[str, GraphEntry]]:
+    graphs = {name: _targets(fields.child(name, (), TARGETS)) for name in fields.keys}
+    entries = [entry for targets in graphs.values() for entry in targets.values()]
+    if not entries:
+        raise BundleError(f"{fields.where}: got no graph, expected at least one")
+    files = [entry.file for entry in entries]
+    if len(set(files)) != len(files):
+        raise BundleError(f"{fields.where}: one file stands for two graphs")
+    total = sum(entry.size_bytes for entry in entries)
+    if total > MAX_BUNDLE_BYTES:
+        raise BundleError(
+            f"{fields.where}: got {total} bytes in all, expected <= {MAX_BUNDLE_BYTES}"
+        )
+    return MappingProxyType(graphs)
+
+
+def _targets(fields: Fields) -> Mapping[str, GraphEntry]:
+    entries = {}
+    for target in fields.keys:
+        entry = fields.child(target, ("file", "bytes", "sha256"))
+        file = _matching(entry, "file", _PLAIN_NAME, "a plain file name")
+        if file == MANIFEST_FILE:
+            entry.refuse("file", "a file of its own")
+        entries[target] = GraphEntry(
+            file,
+            entry.integer("bytes", 1, MAX_FILE_BYTES),
+            _matching(entry, "sha256", _SHA256, "64 hex digits"),
+        )
+    return MappingProxyType(entries)
+
+
+def _default_target(
+    fields: Fields, graphs: Mapping[str, Mapping[str, GraphEntry]]
+) -> str:
+    target = fields.text("default_target", TARGETS)
+    for name, targets in graphs.items():
+        if target not in targets:
+            fields.refuse("default_target", f"a target that the graph {name} has")
+    return target
+
+
+def _heads(fields: Fields) -> Mapping[str, Head]:
+    heads = {}
+    for name in fields.keys:
+        allowed = HEAD_LABELS[name]
+        head = fields.child(name, ("taught_by", *(("labels",) if allowed else ())))
+        labels = head.texts("labels", allowed) if allowed else ()
+        heads[name] = Head(head.text("taught_by"), labels)
+    return MappingProxyType(heads)
+
+
+def _timing(fields: Fields) -> Timing:
+    keys = tuple(Timing.__dataclass_fields__)
+    timing = fields.child("timing", keys)
+    above, below = timing.numbers("cell_hz", 2, 1, 1_000_000)
+    if above % 1 or below % 1 or not 1 <= above / below <= 240:
+        timing.refuse("cell_hz", "numerator and denominator of 1 to 240 cells a second")
+    return Timing(
+        (int(above), int(below)),
+        timing.integer("voice_hop_ms", 10, 1_000),
+        timing.integer("voice_lag_ms", 0, 2_000),
+        timing.integer("ahead_ms", 0, 2_000),
+    )
+
+
+def _ranges(fields: Fields) -> Mapping[str, tuple[float, float]]:
+    return MappingProxyType({key: fields.interval(key, -1, 1) for key in fields.keys})
+
+
+def _validity(fields: Fields) -> Validity:
+    validity = fields.child("validity", tuple(Validity.__dataclass_fields__))
+    return Validity(
+        validity.number("yaw_deg", 0, 180),
+        validity.number("pitch_deg", 0, 180),
+        validity.texts("spectra", SPECTRA),
+    )
+
+
+def _temperatures(fields: Fields, heads: Mapping[str, Head]) -> Mapping[str, float]:
+    labelled = tuple(name for name, head in heads.items() if head.labels)
+    values = fields.child("temperatures", optional=labelled)
+    return MappingProxyType({key: values.number(key, 0.05, 20) for key in values.keys})

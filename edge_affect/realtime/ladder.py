@@ -1,0 +1,84 @@
+"""The degradation ladder: what is left out when steps miss their budget."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from edge_affect.clock import NS_PER_S
+
+MISSES_DOWN = 3
+"""Misses within ``MISS_WINDOW_NS`` that go one rung down."""
+MISS_WINDOW_NS = NS_PER_S
+CLIMB_AFTER_NS = 2 * NS_PER_S
+"""Clean time before one rung up; doubled whenever the climb fails."""
+CLIMB_AFTER_MOST_NS = 60 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """What one rung still does."""
+
+    name: str
+    detect_share: int
+    """Detections are this many times rarer than at rung 0."""
+    vision_every: int
+    """Vision runs on every n-th cell; 0: not at all."""
+    gives_values: bool
+    """Whether estimates still carry values."""
+
+
+RUNGS = (
+    Rung("full", 1, 1, True),
+    Rung("detect_less", 4, 1, True),
+    Rung("vision_half", 4, 2, True),
+    Rung("vision_quarter", 4, 4, True),
+    Rung("hold", 4, 0, True),
+    Rung("lost", 4, 0, False),
+)
+"""From full service down."""
+
+
+class Ladder:
+    """Goes down on misses and up again when they cease; one per stream."""
+
+    def __init__(self) -> None:
+        self.rung = 0
+        self._misses: deque[int] = deque(maxlen=MISSES_DOWN)
+        self._clean_since_ns: int | None = None
+        self._wait_ns = CLIMB_AFTER_NS
+        self._climbed_ns: int | None = None
+
+    @property
+    def policy(self) -> Rung:
+        """What the present rung does."""
+        return RUNGS[self.rung]
+
+    def update(self, t_ns: int, *, missed: bool) -> int:
+        """Take one step's outcome at ``t_ns``; return the rung for the next step."""
+        if self._clean_since_ns is None:
+            self._clean_since_ns = t_ns
+        if missed:
+            self._miss(t_ns)
+        elif self.rung and t_ns - self._clean_since_ns >= self._wait_ns:
+            self.rung -= 1
+            self._clean_since_ns = self._climbed_ns = t_ns
+        return self.rung
+
+    def _miss(self, t_ns: int) -> None:
+        self._clean_since_ns = t_ns
+        self._misses.append(t_ns)
+        burst = len(self._misses) == MISSES_DOWN
+        if not burst or t_ns - self._misses[0] > MISS_WINDOW_NS:
+            return
+        self._misses.clear()
+        failed_climb = (
+            self._climbed_ns is not None
+            and t_ns - self._climbed_ns <= CLIMB_AFTER_NS + MISS_WINDOW_NS
+        )
+        if failed_climb:
+            self._wait_ns = min(2 * self._wait_ns, CLIMB_AFTER_MOST_NS)
+        else:
+            self._wait_ns = CLIMB_AFTER_NS
+        self._climbed_ns = None
+        self.rung = min(self.rung + 1, len(RUNGS) - 1)

@@ -1,0 +1,152 @@
+"""The one loop: frames, sound and time in, one estimate per cell out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from edge_affect.clock import NS_PER_MS, NS_PER_S, Clock
+from edge_affect.realtime.accounts import FrameAccounts
+from edge_affect.realtime.cell import Cell, Stepper
+from edge_affect.realtime.grid import CellPlanner, Grid
+from edge_affect.realtime.ladder import Ladder
+from edge_affect.types import AudioChunk, Estimate, Frame, HealthState
+
+RUNG = "rung"
+"""Reason of a drop: the ladder leaves this cell without vision."""
+STALL_NS = NS_PER_S
+"""A live loop that was not run for longer leaves out the cells in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopTiming:
+    """Times that a loop keeps."""
+
+    rate: tuple[int, int]
+    """Cells per second, as numerator and denominator."""
+    wait_ns: int
+    """How long after its end a cell without a frame waits for one."""
+    budget_ns: int
+    """Time from arrival, or from being due, to the estimate."""
+
+
+class StreamLoop:
+    """Gives cells their frames, steps them in order and keeps the accounts.
+
+    Live and offline streams drive the same loop; they differ in who calls it.
+    """
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        clock: Clock,
+        emit: Callable[[Estimate], None],
+        timing: LoopTiming,
+    ) -> None:
+        """Start without a grid; the first frame, or ``begin``, lays it.
+
+        Args:
+            stepper: Turns cells into estimates.
+            clock: Tells when an estimate is ready.
+            emit: Takes every estimate, in order.
+            timing: Cells, waits and budget.
+        """
+        self._stepper = stepper
+        self._clock = clock
+        self._emit = emit
+        self._timing = timing
+        self._planner: CellPlanner | None = None
+        self._ladder = Ladder()
+        self.accounts = FrameAccounts()
+        """Frames captured, processed and dropped."""
+        self.cells = 0
+        """Cells that were stepped."""
+        self.skipped = 0
+        """Cells that a stalled loop left out."""
+        self.misses = 0
+        """Steps that overran their budget."""
+        self.face_ok = 0
+        """Cells whose face was ``ok``."""
+
+    @property
+    def grid(self) -> Grid | None:
+        """The grid; None before the first frame."""
+        return None if self._planner is None else self._planner.grid
+
+    def begin(self, t_ns: int) -> Grid:
+        """Lay the grid with ``t_ns`` in the middle of cell 0; return it."""
+        grid = Grid.around(t_ns, self._timing.rate)
+        self._planner = CellPlanner(grid, self._timing.wait_ns)
+        return grid
+
+    def due_ns(self) -> int | None:
+        """Return when the next cell is stepped without a frame; None before a grid."""
+        return None if self._planner is None else self._planner.due_ns()
+
+    def hear(self, chunk: AudioChunk) -> None:
+        """Take one chunk of sound."""
+        self._stepper.hear(chunk)
+
+    def see(self, frame: Frame) -> None:
+        """Take one frame that was counted: step the cells before it, then its own."""
+        if self._planner is None:
+            self.begin(frame.t_capture_ns)
+        planner = self._require_planner()
+        cell = planner.place(frame.t_capture_ns)
+        if isinstance(cell, str):
+            self.accounts.drop(cell)
+            return
+        while planner.next_cell < cell:
+            self._hold(frame.t_arrival_ns)
+        every = self._ladder.policy.vision_every
+        if not every or cell % every:
+            self.accounts.drop(RUNG)
+            self._hold(frame.t_arrival_ns)
+            return
+        self.accounts.process()
+        self._step(frame.t_capture_ns, frame, frame.t_arrival_ns)
+
+    def wake(self, now_ns: int) -> None:
+        """Step every cell that is due at ``now_ns`` without a frame."""
+        planner = self._require_planner()
+        while planner.due_ns() <= now_ns:
+            self._hold(planner.due_ns())
+
+    def catch_up(self, now_ns: int) -> None:
+        """After a stall of over a second leave out the cells that it swallowed."""
+        planner = self._planner
+        if planner is not None and now_ns - planner.due_ns() > STALL_NS:
+            cell = planner.grid.cell_of(now_ns - self._timing.wait_ns)
+            self.skipped += planner.skip_to(cell)
+
+    def _require_planner(self) -> CellPlanner:
+        if self._planner is None:
+            self.begin(self._clock.now_ns())
+        assert self._planner is not None  # noqa: S101 - begin just made it
+        return self._planner
+
+    def _hold(self, from_ns: int) -> None:
+        planner = self._require_planner()
+        last_ns = planner.grid.end_ns(planner.next_cell) - 1
+        self._step(last_ns, None, max(from_ns, last_ns))
+
+    def _step(self, t_ns: int, frame: Frame | None, from_ns: int) -> None:
+        planner = self._require_planner()
+        hop = self._stepper.choose_hop(t_ns)
+        cell = Cell(planner.next_cell, t_ns, frame, hop, self._ladder.rung)
+        planner.stepped(has_frame=frame is not None)
+        estimate = self._stepper.step(cell)
+        now_ns = self._clock.now_ns()
+        missed = now_ns - from_ns > self._timing.budget_ns
+        self.misses += missed
+        self._ladder.update(now_ns, missed=missed)
+        self.cells += 1
+        self.face_ok += estimate.health.face is HealthState.OK
+        self._emit(
+            replace(
+                estimate,
+                t_ms=(t_ns - planner.grid.t0_ns) / NS_PER_MS,
+                age_ms=(now_ns - t_ns) / NS_PER_MS,
+                dropped=self.accounts.dropped,
+            )
+        )

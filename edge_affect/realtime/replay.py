@@ -1,0 +1,112 @@
+"""Step a recorded run again by the decisions that its record keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edge_affect.affect_model import AffectModel
+from edge_affect.clock import NS_PER_MS, SystemClock
+from edge_affect.config import StreamConfig
+from edge_affect.errors import DataError
+from edge_affect.realtime.budget import StageTimes
+from edge_affect.realtime.cell import Cell
+from edge_affect.realtime.grid import Grid
+from edge_affect.realtime.stepper import CellStepper
+from edge_affect.sources.base import Source
+from edge_affect.types import AudioChunk, Estimate, Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a live stream decided for one cell."""
+
+    index: int
+    """Number of the cell."""
+    frame: int | None
+    """Index of the frame that reached it; None: held."""
+    hop: int | None
+    """Voice hop that it used; None: masked."""
+    rung: int
+    """Rung of the degradation ladder."""
+
+    @classmethod
+    def of(cls, estimate: Estimate | Mapping[str, Any]) -> Decision:
+        """Return the decision behind an estimate, or behind a record's line."""
+        if isinstance(estimate, Estimate):
+            return cls(estimate.index, estimate.frame, estimate.hop, estimate.rung)
+        return cls(*(estimate[key] for key in ("index", "frame", "hop", "rung")))
+
+
+class _Player:
+    """Reads a source up to what a decision needs."""
+
+    def __init__(self, source: Source, stepper: CellStepper) -> None:
+        self._source = source
+        self._stepper = stepper
+        self._ahead: list[Frame] = []
+
+    def frame(self, index: int) -> Frame:
+        while True:
+            while self._ahead:
+                frame = self._ahead.pop(0)
+                if frame.index == index:
+                    return frame
+            self._advance(f"frame {index}")
+
+    def hear_until(self, hop: int) -> None:
+        while self._stepper.voice.newest < hop:
+            self._advance(f"voice hop {hop}")
+
+    def _advance(self, wanted: str) -> None:
+        while not self._source.ended:
+            item = self._source.read(0)
+            if isinstance(item, AudioChunk):
+                self._stepper.hear(item)
+                return
+            if item is not None:
+                self._ahead.append(item)
+                return
+        raise DataError(
+            f"replay: {self._source.info.name} ended before {wanted}; give the "
+            "recording that the record was made from"
+        )
+
+
+def replay(
+    source: Source,
+    decisions: Iterable[Decision],
+    *,
+    model: AffectModel,
+    config: StreamConfig,
+) -> Iterator[Estimate]:
+    """Yield the estimates of a recorded run again, equal to the bit.
+
+    Args:
+        source: The open, finite source of the same frames and sound.
+        decisions: What the run decided for each cell, in order.
+        model: The model of the run.
+        config: Its settings.
+
+    Raises:
+        DataError: The source lacks a frame or a hop that the decisions name.
+    """
+    stepper = CellStepper(model, config, StageTimes(SystemClock()))
+    player = _Player(source, stepper)
+    rate = model.bundle.manifest.timing.cell_hz
+    grid: Grid | None = None
+    for decision in decisions:
+        frame = None if decision.frame is None else player.frame(decision.frame)
+        if decision.hop is not None:
+            player.hear_until(decision.hop)
+        if grid is None:
+            if frame is None:
+                raise DataError(
+                    "replay: the record begins without a frame, so its grid is unknown"
+                )
+            grid = Grid.around(frame.t_capture_ns, rate)
+        held_ns = grid.end_ns(decision.index) - 1
+        t_ns = held_ns if frame is None else frame.t_capture_ns
+        cell = Cell(decision.index, t_ns, frame, decision.hop, decision.rung)
+        yield replace(stepper.step(cell), t_ms=(t_ns - grid.t0_ns) / NS_PER_MS)

@@ -1,0 +1,154 @@
+"""One cell of a stream: what it is given decides its estimate, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+
+from edge_affect.affect_model import AffectModel
+from edge_affect.clock import NS_PER_MS, NS_PER_S
+from edge_affect.config import StreamConfig
+from edge_affect.errors import NonFiniteError
+from edge_affect.model.affect import AffectReading, Evidence
+from edge_affect.realtime.budget import StageTimes
+from edge_affect.realtime.cell import Cell
+from edge_affect.realtime.health import (
+    confidence_share,
+    face_health,
+    fusable,
+    voice_health,
+)
+from edge_affect.realtime.ladder import RUNGS
+from edge_affect.realtime.vision import VisionPath
+from edge_affect.realtime.voice import VoicePath
+from edge_affect.types import AudioChunk, Estimate, Frame, Health, HealthState
+
+_LOG = logging.getLogger(__name__)
+
+FORGET_NS = NS_PER_S
+"""A gap between steps, or between faces, longer than this resets the state."""
+SPEECH = 0.5
+"""Speech probability from which a voice alone carries an estimate."""
+NON_FINITE = "non_finite"
+
+
+class CellStepper:
+    """The stepper over a real model."""
+
+    def __init__(
+        self, model: AffectModel, config: StreamConfig, times: StageTimes
+    ) -> None:
+        self._graphs = model.graphs
+        self._detect_every = config.detect_every
+        self._times = times
+        self._state = model.graphs.new_state()
+        self._vision = VisionPath(model, self._state, config.mount, times)
+        lag_ns = model.bundle.manifest.timing.voice_lag_ms * NS_PER_MS
+        self.voice = VoicePath(model.graphs, self._state, lag_ns, times)
+        self._last_ns: int | None = None
+
+    def hear(self, chunk: AudioChunk) -> None:
+        """Take one chunk of sound; a hop that is not finite is left out."""
+        try:
+            self.voice.hear(chunk)
+        except NonFiniteError as error:
+            self.voice.reset()
+            _LOG.debug("sound left out: %s", error)
+
+    def choose_hop(self, t_ns: int) -> int | None:
+        """Return the voice hop that a step at ``t_ns`` would use now."""
+        return self.voice.choose(t_ns)
+
+    def step(self, cell: Cell) -> Estimate:
+        """Return the estimate of ``cell``, without stream time, age and drops."""
+        with self._times.measure("step"):
+            return self._step(cell)
+
+    def _step(self, cell: Cell) -> Estimate:
+        rung = RUNGS[cell.rung]
+        if self._last_ns is not None and cell.t_ns - self._last_ns > FORGET_NS:
+            self._vision.reset()
+            self._forget()
+        self._last_ns = cell.t_ns
+        reasons: tuple[str, ...] = ()
+        if cell.frame is not None:
+            reasons = self._see(cell.frame, self._detect_every * rung.detect_share)
+        seen = self._vision.input_at(cell.t_ns)
+        face_state, face_reasons = face_health(seen)
+        voice_state, voice_reasons = voice_health(
+            self.voice.input_at(cell.t_ns, cell.hop)
+        )
+        health = Health(
+            face_state,
+            voice_state,
+            tuple(sorted({*reasons, *face_reasons, *voice_reasons})),
+        )
+        reading = None
+        if rung.gives_values and self._has_input(cell, health):
+            reading = self._read(cell, health)
+        return _estimate(cell, health, reading, seen.face_age_ns)
+
+    def _see(self, frame: Frame, detect_every: int) -> tuple[str, ...]:
+        before_ns = self._vision.face_ns
+        try:
+            self._vision.see(frame, detect_every)
+        except NonFiniteError as error:
+            _LOG.debug("frame %d left out: %s", frame.index, error)
+            return (NON_FINITE,)
+        face_ns = self._vision.face_ns
+        returned = before_ns is not None and face_ns is not None
+        if returned and (face_ns or 0) - (before_ns or 0) > FORGET_NS:
+            self._forget()
+        return ()
+
+    def _forget(self) -> None:
+        self._graphs.runner.reset(self._state, "affect")
+
+    def _has_input(self, cell: Cell, health: Health) -> bool:
+        """Whether a face or a speaking voice carries an estimate."""
+        if health.face is not HealthState.LOST:
+            return True
+        hop = None if cell.hop is None else self.voice.hop(cell.hop)
+        return hop is not None and hop.reading.speech >= SPEECH
+
+    def _read(self, cell: Cell, health: Health) -> AffectReading | None:
+        reading = self._vision.reading
+        face_ns = self._vision.face_ns or 0
+        with_face = reading is not None and fusable(health.face)
+        hop = None if cell.hop is None else self.voice.hop(cell.hop)
+        evidence = Evidence(
+            reading.embedding if reading is not None and with_face else None,
+            (cell.t_ns - face_ns) / NS_PER_S if with_face else 0.0,
+            None if hop is None else hop.reading.embedding,
+            0.0 if hop is None else (cell.t_ns - hop.end_ns) / NS_PER_S,
+        )
+        try:
+            with self._times.measure("affect"):
+                return self._graphs.affect(self._state, evidence)
+        except NonFiniteError as error:
+            _LOG.debug("cell %d left out: %s", cell.index, error)
+            return None
+
+
+def _estimate(
+    cell: Cell, health: Health, reading: AffectReading | None, face_age_ns: int | None
+) -> Estimate:
+    values = {} if reading is None else asdict(reading)
+    confidence = None
+    if values.get("expression"):
+        confidence = max(values["expression"].values())
+        if health.face is not HealthState.LOST:
+            confidence *= confidence_share(face_age_ns or 0)
+    return Estimate(
+        index=cell.index,
+        t_ns=cell.t_ns,
+        t_ms=0.0,
+        age_ms=0.0,
+        held=cell.frame is None,
+        rung=cell.rung,
+        health=health,
+        confidence=confidence,
+        frame=None if cell.frame is None else cell.frame.index,
+        hop=cell.hop,
+        **values,
+    )

@@ -1,0 +1,130 @@
+"""The voice path of a stream: chunks to log-mel hops to voice embeddings."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from edge_affect.clock import NS_PER_MS, NS_PER_S
+from edge_affect.model.affect import AffectGraphs, VoiceReading
+from edge_affect.realtime.budget import StageTimes
+from edge_affect.realtime.health import VoiceInput
+from edge_affect.runners.base import StreamState
+from edge_affect.sensing.logmel import LogMelStream
+from edge_affect.types import SAMPLE_RATE_HZ, AudioChunk
+
+HOP_SAMPLES = 1_600
+HOP_NS = HOP_SAMPLES * NS_PER_S // SAMPLE_RATE_HZ
+GAP_NS = 100 * NS_PER_MS
+"""A chunk this far from where the samples before it end follows a gap."""
+DRIFT_SHARE = 0.02
+"""Share of a chunk's deviation from the sample → time map that corrects the map."""
+HOP_SLACK_NS = 20 * NS_PER_MS
+"""Hops may lie this much further apart than their length before one counts as missing:
+the sample → time map moves a little."""
+_HOPS_KEPT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One voice hop that was computed."""
+
+    number: int
+    """Count of hops of this stream, from 0; goes on across gaps."""
+    end_ns: int
+    """When its last sample was taken."""
+    reading: VoiceReading
+
+
+class VoicePath:
+    """Turns sound into hops; samples are never joined across a gap nor stretched."""
+
+    def __init__(
+        self,
+        graphs: AffectGraphs,
+        state: StreamState,
+        voice_lag_ns: int,
+        times: StageTimes,
+    ) -> None:
+        """Start without sound.
+
+        Args:
+            graphs: The bundle's graphs.
+            state: The stream's state; its voice part belongs to this path.
+            voice_lag_ns: A step uses sound up to this long before it.
+            times: Where durations are counted.
+        """
+        self._graphs = graphs
+        self._state = state
+        self._lag_ns = voice_lag_ns
+        self._times = times
+        self._hops: deque[Hop] = deque(maxlen=_HOPS_KEPT)
+        self._next_number = 0
+        self._heard = False
+        self._begin(0)
+
+    def _begin(self, t_ns: int) -> None:
+        self._mel = LogMelStream()
+        self._graphs.runner.reset(self._state, "voice")
+        self._anchor_ns = float(t_ns)
+        self._samples = 0
+        self._hops_since_begin = 0
+
+    def reset(self) -> None:
+        """Forget all sound; the next chunk begins anew."""
+        self._heard = False
+        self._hops.clear()
+
+    def hear(self, chunk: AudioChunk) -> None:
+        """Take one chunk and compute the hops that it completes."""
+        expected_ns = self._anchor_ns + self._samples * NS_PER_S / SAMPLE_RATE_HZ
+        deviation_ns = chunk.t_capture_ns - expected_ns
+        if not self._heard or chunk.gap_before or abs(deviation_ns) > GAP_NS:
+            self._begin(chunk.t_capture_ns)
+            self._heard = True
+        else:
+            self._anchor_ns += DRIFT_SHARE * deviation_ns
+        self._samples += len(chunk.samples)
+        for block in self._mel.push(chunk.samples):
+            with self._times.measure("voice"):
+                reading = self._graphs.voice(self._state, block)
+            self._hops_since_begin += 1
+            end_ns = int(self._anchor_ns) + self._hops_since_begin * HOP_NS
+            self._hops.append(Hop(self._next_number, end_ns, reading))
+            self._next_number += 1
+
+    def choose(self, t_ns: int) -> int | None:
+        """Return the number of the newest hop that a step at ``t_ns`` may use.
+
+        None when that hop is missing or was not computed yet; an older one never
+        stands in for it.
+        """
+        limit_ns = t_ns - self._lag_ns
+        for hop in reversed(self._hops):
+            if hop.end_ns <= limit_ns:
+                fresh = limit_ns - hop.end_ns < HOP_NS + HOP_SLACK_NS
+                return hop.number if fresh else None
+        return None
+
+    def hop(self, number: int) -> Hop | None:
+        """Return hop ``number`` while it is kept."""
+        for hop in reversed(self._hops):
+            if hop.number == number:
+                return hop
+        return None
+
+    @property
+    def newest(self) -> int:
+        """Number of the newest hop; -1 before the first."""
+        return self._next_number - 1
+
+    def input_at(self, t_ns: int, chosen: int | None) -> VoiceInput:
+        """Return what health needs to know at ``t_ns``, hop ``chosen`` being used."""
+        limit_ns = t_ns - self._lag_ns
+        hop = None if chosen is None else self.hop(chosen)
+        if hop is not None:
+            return VoiceInput(max(0, limit_ns - hop.end_ns - HOP_NS))
+        ended = [h for h in self._hops if h.end_ns <= limit_ns]
+        if not ended:
+            return VoiceInput(None)
+        return VoiceInput(max(0, limit_ns - ended[-1].end_ns - HOP_NS), late=True)

@@ -1,0 +1,166 @@
+"""Run graphs by ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_affect.errors import RunnerError
+from edge_affect.runners.base import (
+    NEXT_STATE_PREFIX,
+    STATE_PREFIX,
+    GraphFile,
+    Runner,
+    Signature,
+    StreamState,
+    Tensors,
+)
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+PROVIDER = "CPUExecutionProvider"
+_FLOAT32 = "tensor(float)"
+_SILENT = 4
+"""Log severity "fatal": what fails is raised, so ONNX Runtime need not print it."""
+
+
+class OnnxRunner(Runner):
+    """Graphs as ONNX Runtime sessions; their state stays in host memory.
+
+    Safe to step from several threads as long as each uses its own ``StreamState``.
+    """
+
+    def __init__(self, graphs: list[GraphFile], threads: int = 1) -> None:
+        """Load ``graphs``, each run by ``threads`` threads.
+
+        Raises:
+            RunnerError: A graph cannot be loaded, another provider than the CPU's
+                would run it, or it breaks the contract: float32 tensors of fixed
+                shape, every ``state_…`` with its ``next_state_…``.
+        """
+        names = [graph.name for graph in graphs]
+        if not names or len(set(names)) != len(names) or threads < 1:
+            raise RunnerError(
+                f"onnxruntime: got the graphs {names} and {threads} threads, expected "
+                "different graphs and at least one thread"
+            )
+        sessions = {graph.name: _open_session(graph, threads) for graph in graphs}
+        signatures = {n: _signature(n, session) for n, session in sessions.items()}
+        super().__init__(signatures)
+        self._sessions = sessions
+        self._run_options = _run_options()
+        self._results = {
+            name: (*signature.outputs, *map(_next_name, signature.state))
+            for name, signature in signatures.items()
+        }
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend."""
+        return "onnxruntime"
+
+    @property
+    def provider(self) -> str:
+        """The provider that really runs the graphs; checked at the start."""
+        return PROVIDER
+
+    def close(self) -> None:
+        """Release the graphs; idempotent."""
+        self._sessions = {}
+
+    def _step(
+        self, state: StreamState, which: str, inputs: Tensors
+    ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+        session = self._sessions.get(which)
+        if session is None:
+            raise RunnerError(f"{which}: the runner was closed; make a new one")
+        names = self._results[which]
+        feed = {**inputs, **state.tensors[which]}
+        try:
+            values = session.run(names, feed, self._run_options)
+        except Exception as error:
+            # ONNX Runtime's errors share no base class.
+            raise RunnerError(f"{which}: {_one_line(error)}") from error
+        results = dict(zip(names, values, strict=True))
+        next_state = {
+            name: results.pop(_next_name(name))
+            for name in self._signatures[which].state
+        }
+        return results, next_state
+
+
+def _open_session(graph: GraphFile, threads: int) -> onnxruntime.InferenceSession:
+    import onnxruntime as ort
+
+    ort.set_default_logger_severity(_SILENT)
+    options = ort.SessionOptions()
+    options.log_severity_level = _SILENT
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Bytes that were scanned as ONNX must not be read as ORT's own format.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    if threads > 1:
+        # Spinning burns the cores that a paced stream leaves idle between frames.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = ort.InferenceSession(graph.content, options, providers=[PROVIDER])
+    except Exception as error:
+        # Damaged files raise anything, UnicodeDecodeError included.
+        raise RunnerError(
+            f"{graph.name}: ONNX Runtime cannot load the graph ({_one_line(error)})"
+        ) from error
+    providers = session.get_providers()
+    if providers != [PROVIDER]:
+        raise RunnerError(
+            f"{graph.name}: got the providers {', '.join(providers)}, "
+            f"expected {PROVIDER} alone"
+        )
+    return session
+
+
+def _run_options() -> onnxruntime.RunOptions:
+    import onnxruntime as ort
+
+    options = ort.RunOptions()
+    options.log_severity_level = _SILENT
+    return options
+
+
+def _signature(graph: str, session: onnxruntime.InferenceSession) -> Signature:
+    inputs = {arg.name: _shape(graph, arg) for arg in session.get_inputs()}
+    outputs = {arg.name: _shape(graph, arg) for arg in session.get_outputs()}
+    state = {n: inputs.pop(n) for n in list(inputs) if n.startswith(STATE_PREFIX)}
+    next_state = {
+        n: outputs.pop(n) for n in list(outputs) if n.startswith(NEXT_STATE_PREFIX)
+    }
+    expected = {_next_name(name): shape for name, shape in state.items()}
+    for name in sorted(expected.keys() | next_state.keys()):
+        if expected.get(name) != next_state.get(name):
+            raise RunnerError(
+                f"{graph}: output {name!r}: got {next_state.get(name, 'none')}, "
+                f"expected {expected.get(name, 'none')} as its state input has"
+            )
+    return Signature(inputs, outputs, state)
+
+
+def _shape(graph: str, arg: Any) -> tuple[int, ...]:
+    fixed = all(isinstance(size, int) and size > 0 for size in arg.shape)
+    if arg.type != _FLOAT32 or not fixed:
+        raise RunnerError(
+            f"{graph}: tensor {arg.name!r}: got {arg.type} {arg.shape}, "
+            f"expected {_FLOAT32} of fixed shape"
+        )
+    return tuple(arg.shape)
+
+
+def _next_name(state: str) -> str:
+    return NEXT_STATE_PREFIX + state.removeprefix(STATE_PREFIX)
+
+
+def _one_line(error: Exception) -> str:
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[0][:300]

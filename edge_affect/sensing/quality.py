@@ -1,0 +1,82 @@
+"""Tell pictures that show nothing useful: dark, blown out, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_affect.types import Frame
+
+DARK = "dark"
+BRIGHT = "bright"
+FROZEN = "frozen"
+
+FROZEN_FRAMES = 5
+"""Frames in a row that repeat before the camera counts as frozen."""
+
+_WIDTH_PX = 32
+_BLACK, _WHITE = 24, 250
+_DARK_SHARE, _BRIGHT_SHARE = 0.95, 0.5
+
+
+class FrameQuality:
+    """Checks every frame of one camera.
+
+    A simulated or still source repeats itself rightly: what to make of ``frozen`` is
+    the caller's to decide.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every frame."""
+        self._state = _State()
+
+    def check(self, frame: Frame) -> tuple[str, ...]:
+        """Return the reason codes of ``frame``, sorted; none when it is good.
+
+        Frozen: of the last ``FROZEN_FRAMES`` frames each after the first equals, to
+        the bit, one of the two before it: one picture again and again, or two by turns.
+        """
+        picture = thumbnail(frame)
+        state = self._state
+        repeats = any(np.array_equal(picture, other) for other in state.last)
+        run = state.run + 1 if repeats else 1
+        self._state = _State((picture, *state.last[:1]), run)
+        frozen = (FROZEN,) if run >= FROZEN_FRAMES else ()
+        return tuple(sorted((*exposure(picture), *frozen)))
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is kept of the frames so far."""
+
+    last: tuple[NDArray[np.uint8], ...] = ()
+    """Thumbnails of the last two frames, newest first."""
+    run: int = 0
+    """Frames up to the last one since a frame was new."""
+
+
+def thumbnail(frame: Frame) -> NDArray[np.uint8]:
+    """Return the frame as ``(h, 32)`` uint8 luma.
+
+    Each value is the mean of so many pixels, and there are so many values, that the
+    noise of a sensor changes some in each frame.
+    """
+    scale = frame.width_px / _WIDTH_PX
+    height = max(1, round(frame.height_px / scale))
+    down = frame.height_px / height
+    affine = [[scale, 0, (scale - 1) / 2], [0, down, (down - 1) / 2]]
+    return frame.crop(np.array(affine, np.float32), (_WIDTH_PX, height), channels=1)
+
+
+def exposure(luma: NDArray[np.uint8]) -> tuple[str, ...]:
+    """Return ``dark`` or ``bright`` for luma of any shape; nothing if it is usable."""
+    if np.mean(luma < _BLACK) >= _DARK_SHARE:
+        return (DARK,)
+    if np.mean(luma >= _WHITE) >= _BRIGHT_SHARE:
+        return (BRIGHT,)
+    return ()

@@ -1,0 +1,173 @@
+"""Turn a device's 16-bit sound into chunks at 16 kHz with capture times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_affect.clock import NS_PER_MS, NS_PER_S
+from edge_affect.errors import missing_dependency
+from edge_affect.types import SAMPLE_RATE_HZ, AudioChunk
+
+_LONGEST_AGE_NS = NS_PER_S
+"""An ADC time further back than this is no time at all."""
+_AGE_ROUNDING_NS = 2 * NS_PER_MS
+_RISE_DIVISOR = 2_000
+"""The map may run late by 500 ppm: more than any crystal drifts."""
+_GAP_NS = 100 * NS_PER_MS
+_GAP_PATIENCE_NS = 500 * NS_PER_MS
+"""A stalled thread catches up sooner; samples lost unsaid never do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawChunk:
+    """Sound as a device's callback delivers it."""
+
+    data: bytes
+    """Interleaved little-endian int16 samples."""
+    position: int
+    """Samples per channel that the device delivered before it."""
+    t_arrival_ns: int
+    """When the callback ran: monotonic, ns."""
+    age_ns: int
+    """Age of the first sample at arrival by the device's ADC time; 0 if it has none."""
+    overflowed: bool = False
+    """Whether the device lost samples before it."""
+
+
+class CaptureMap:
+    """Maps counts of samples to capture times by the earliest arrivals.
+
+    A chunk can come late but never early, so the map follows the lowest of what was
+    measured and may rise only as fast as a crystal drifts.
+    """
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._start_ns: int | None = None
+        self._seen_ns = 0
+        self._late_since_ns: int | None = None
+
+    def measure(self, count: int, t_ns: int) -> bool:
+        """Learn that sample ``count`` was measured to be taken at ``t_ns``.
+
+        Returns:
+            Whether time has run away from the count: samples were lost unsaid.
+        """
+        start_ns = t_ns - count * NS_PER_S // self._rate_hz
+        if self._start_ns is None:
+            self._start_ns, self._seen_ns = start_ns, t_ns
+            return False
+        rise_ns = max(0, t_ns - self._seen_ns) // _RISE_DIVISOR
+        self._start_ns = min(start_ns, self._start_ns + rise_ns)
+        self._seen_ns = t_ns
+        if start_ns - self._start_ns <= _GAP_NS:
+            self._late_since_ns = None
+        elif self._late_since_ns is None:
+            self._late_since_ns = t_ns
+        late_ns = self._late_since_ns
+        return late_ns is not None and t_ns - late_ns > _GAP_PATIENCE_NS
+
+    def t_ns(self, count: int, rate_hz: int) -> int:
+        """Return when the sample ``count`` at ``rate_hz`` was taken."""
+        return (self._start_ns or 0) + count * NS_PER_S // rate_hz
+
+
+class _Resampler(Protocol):
+    def resample_chunk(self, x: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+
+class PcmConverter:
+    """Mixes to mono, resamples with carried state, and tells when sound was taken.
+
+    Output sample k lies at k / 16 kHz from the start of a run whatever the resampler
+    still holds back, so its delay never enters the times. Nothing is joined across a
+    gap: the resampler begins anew, and what it held is left out.
+    """
+
+    def __init__(self, rate_hz: int, channels: int, latency_ns: int) -> None:
+        """Prepare for one device.
+
+        Args:
+            rate_hz: Sample rate of the device.
+            channels: Channels of the device; their mean is taken.
+            latency_ns: Usual age of a chunk's first sample, for when the device's ADC
+                times are impossible.
+
+        Raises:
+            MissingDependencyError: Resampling is needed and soxr is not installed.
+        """
+        self._rate_hz = rate_hz
+        self._channels = channels
+        self._latency_ns = latency_ns
+        self._estimated = False
+        self._index = 0
+        self._gap = False
+        self._begin(0)
+
+    def _begin(self, position: int) -> None:
+        """Start a run of continuous sound at the device's sample ``position``."""
+        self._resampler = self._make_resampler()
+        self._map = CaptureMap(self._rate_hz)
+        self._run_start = self._expected = position
+        self._delivered = 0
+
+    def _make_resampler(self) -> _Resampler | None:
+        if self._rate_hz == SAMPLE_RATE_HZ:
+            return None
+        try:
+            import soxr
+        except ImportError:
+            raise missing_dependency(
+                "soxr", "audio", f"sound from a device at {self._rate_hz} Hz"
+            ) from None
+        stream: _Resampler = soxr.ResampleStream(
+            self._rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ"
+        )
+        return stream
+
+    def convert(self, raw: RawChunk) -> AudioChunk | None:
+        """Return the sound that ``raw`` completes; None while the resampler fills."""
+        samples = np.frombuffer(raw.data, "<i2").reshape(-1, self._channels)
+        duration_ns = len(samples) * NS_PER_S // self._rate_hz
+        estimated = not (
+            duration_ns - _AGE_ROUNDING_NS <= raw.age_ns <= _LONGEST_AGE_NS
+        )
+        lost = raw.overflowed or raw.position != self._expected
+        # The two kinds of time never enter one map.
+        if lost or (estimated and not self._estimated):
+            self._gap = self._index > 0
+            self._begin(raw.position)
+        self._estimated |= estimated
+        age_ns = max(self._latency_ns, duration_ns) if self._estimated else raw.age_ns
+        count = raw.position - self._run_start
+        if self._map.measure(count, raw.t_arrival_ns - age_ns):
+            self._gap = True
+            self._begin(raw.position)
+            self._map.measure(0, raw.t_arrival_ns - age_ns)
+        self._expected = raw.position + len(samples)
+        return self._deliver(samples, raw.t_arrival_ns)
+
+    def _deliver(
+        self, samples: NDArray[np.int16], t_arrival_ns: int
+    ) -> AudioChunk | None:
+        mono = samples.mean(1, dtype=np.float32) / np.float32(32_768)
+        if self._resampler is not None:
+            mono = self._resampler.resample_chunk(mono).clip(-1, 1)
+        if len(mono) == 0:
+            return None
+        chunk = AudioChunk(
+            mono,
+            self._map.t_ns(self._delivered, SAMPLE_RATE_HZ),
+            t_arrival_ns,
+            self._index,
+            gap_before=self._gap,
+            estimated=self._estimated,
+        )
+        self._delivered += len(mono)
+        self._index += 1
+        self._gap = False
+        return chunk

@@ -1,0 +1,1 @@
+"""The workshop's second stage: checkpoints to the graphs of each target."""

@@ -1,0 +1,5 @@
+"""Run the command of ``python -m quantize``."""
+
+from quantize.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,146 @@
+"""What each graph's tensors are called and shaped: the contract with the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from training.models.affect import AFFECT_STATES, AffectGraph, AffectNet
+from training.models.face import INPUT_PX, FaceGraph, FaceNet
+from training.models.load import load_affect_net, load_face_net, load_voice_net
+from training.models.voice import (
+    HOP_COLUMNS,
+    MELS,
+    VOICE_STATES,
+    VoiceGraph,
+    VoiceNet,
+)
+
+STATE_PREFIX = "state_"
+NEXT_STATE_PREFIX = "next_state_"
+
+Drawer = Callable[[torch.Generator], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A network with everything that its export needs."""
+
+    name: str
+    """Role of the graph: face, voice or affect."""
+    module: nn.Module
+    """Takes the inputs, then the state, and returns the outputs, then its next."""
+    inputs: dict[str, Drawer]
+    """Every input but the state → draws a likely value of it, batch 1."""
+    state: dict[str, Tensor]
+    """State by its input names → its value before anything was seen."""
+    outputs: tuple[str, ...]
+    """Every output but the next state."""
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of all inputs, the state last."""
+        return [*self.inputs, *self.state]
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of all outputs, the next state last."""
+        return [*self.outputs, *(next_state_name(name) for name in self.state)]
+
+    def draw(self, random: torch.Generator) -> dict[str, Tensor]:
+        """Draw a value for every input but the state."""
+        return {name: drawn(random) for name, drawn in self.inputs.items()}
+
+
+def next_state_name(state_name: str) -> str:
+    """Return the output that carries a state input's next value."""
+    return NEXT_STATE_PREFIX + state_name.removeprefix(STATE_PREFIX)
+
+
+def _states(names: tuple[str, ...], values: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    return {
+        STATE_PREFIX + name: value for name, value in zip(names, values, strict=True)
+    }
+
+
+def _uniform(low: float, high: float, *shape: int) -> Drawer:
+    return lambda random: low + (high - low) * torch.rand(shape, generator=random)
+
+
+def _coin(*shape: int) -> Drawer:
+    return lambda random: (torch.rand(shape, generator=random) < 0.7).float()
+
+
+def face_graph(net: FaceNet) -> Graph:
+    """Describe the face network's graph."""
+    return Graph(
+        "face",
+        FaceGraph(net).eval(),
+        {"image": _uniform(0, 255, 1, 3, INPUT_PX, INPUT_PX)},
+        {},
+        ("embedding", "expression", "valence", "arousal"),
+    )
+
+
+def voice_graph(net: VoiceNet) -> Graph:
+    """Describe the voice network's graph."""
+    return Graph(
+        "voice",
+        VoiceGraph(net).eval(),
+        {"mel": _uniform(-2, 2, 1, HOP_COLUMNS, MELS)},
+        _states(VOICE_STATES, net.new_state()),
+        ("embedding", "speech", "emotion"),
+    )
+
+
+def affect_graph(net: AffectNet) -> Graph:
+    """Describe the affect network's graph."""
+    return Graph(
+        "affect",
+        AffectGraph(net).eval(),
+        {
+            "face_embedding": _uniform(0, 2, 1, net.config.face),
+            "voice_embedding": _uniform(0, 2, 1, net.config.voice),
+            "face_valid": _coin(1, 1),
+            "voice_valid": _coin(1, 1),
+            "face_age": _uniform(0, 1, 1, 1),
+            "voice_age": _uniform(0.1, 0.3, 1, 1),
+        },
+        _states(AFFECT_STATES, net.new_state()),
+        (
+            "valence",
+            "arousal",
+            "valence_std",
+            "arousal_std",
+            "valence_ahead",
+            "arousal_ahead",
+            "expression",
+        ),
+    )
+
+
+def load_face(path: Path) -> Graph:
+    """Load the face graph of a checkpoint; raises DataError."""
+    return face_graph(load_face_net(path))
+
+
+def load_voice(path: Path) -> Graph:
+    """Load the voice graph of a checkpoint; raises DataError."""
+    return voice_graph(load_voice_net(path))
+
+
+def load_affect(path: Path) -> Graph:
+    """Load the affect graph of a checkpoint; raises DataError."""
+    return affect_graph(load_affect_net(path))
+
+
+LOADERS: dict[str, Callable[[Path], Graph]] = {
+    "face": load_face,
+    "voice": load_voice,
+    "affect": load_affect,
+}
+"""Graph → how to load it from a checkpoint."""

@@ -1,0 +1,127 @@
+"""Figures that reports and selections are made of, with their intervals; numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_affect.errors import DataError
+
+BOOTSTRAP_DRAWS = 2000
+"""Resamplings behind an interval."""
+ECE_BINS = 15
+"""Bins of equal mass in the expected calibration error."""
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure and its 95 % interval."""
+
+    value: float
+    low: float
+    """2.5th percentile of the resampled figure."""
+    high: float
+    """97.5th percentile of the resampled figure."""
+
+
+def confusion(truth: Ints, estimate: Ints, classes: int) -> Ints:
+    """Count ``(classes, classes)`` pairs, truth along the rows.
+
+    Raises:
+        DataError: There is nothing to count, or a label is outside of the classes.
+    """
+    if len(truth) == 0 or len(truth) != len(estimate):
+        raise DataError(
+            f"labels: got {len(truth)} true and {len(estimate)} estimated, "
+            "expected equally many and at least one"
+        )
+    both = np.concatenate([truth, estimate])
+    if both.min() < 0 or both.max() >= classes:
+        raise DataError(
+            f"labels: got {both.min()} to {both.max()}, expected 0 to {classes - 1}"
+        )
+    counts = np.bincount(truth * classes + estimate, minlength=classes * classes)
+    return counts.reshape(classes, classes)
+
+
+def accuracy(truth: Ints, estimate: Ints, classes: int) -> float:
+    """Return the share of right estimates."""
+    counts = confusion(truth, estimate, classes)
+    return float(np.trace(counts) / counts.sum())
+
+
+def macro_f1(truth: Ints, estimate: Ints, classes: int) -> float:
+    """Return the mean F1 over the classes that occur in truth or estimate."""
+    counts = confusion(truth, estimate, classes)
+    seen = counts.sum(axis=0) + counts.sum(axis=1)
+    f1 = 2 * np.diag(counts)[seen > 0] / seen[seen > 0]
+    return float(f1.mean())
+
+
+def balanced_accuracy(truth: Ints, estimate: Ints, classes: int) -> float:
+    """Return the mean recall over the classes that occur in truth."""
+    counts = confusion(truth, estimate, classes)
+    true = counts.sum(axis=1)
+    return float((np.diag(counts)[true > 0] / true[true > 0]).mean())
+
+
+uar = balanced_accuracy
+"""Unweighted average recall: balanced accuracy under speech research's name."""
+
+
+def ccc(truth: Floats, estimate: Floats) -> float:
+    """Return Lin's concordance correlation with population variances.
+
+    Two equal constants agree (1); a constant against anything else does not (0).
+    """
+    truth, estimate = truth.astype(np.float64), estimate.astype(np.float64)
+    offset = truth.mean() - estimate.mean()
+    spread = truth.var() + estimate.var() + offset * offset
+    if spread == 0:
+        return 1.0
+    covariance = ((truth - truth.mean()) * (estimate - estimate.mean())).mean()
+    return float(2 * covariance / spread)
+
+
+def ece(truth: Ints, probabilities: Floats, bins: int = ECE_BINS) -> float:
+    """Return the expected calibration error of the likeliest class.
+
+    Args:
+        truth: ``(B,)`` classes.
+        probabilities: ``(B, K)``, rows sum to 1.
+        bins: Number of bins, each with the same number of items (± 1).
+    """
+    confidence = probabilities.max(axis=1)
+    right = (probabilities.argmax(axis=1) == truth).astype(np.float64)
+    order = np.argsort(confidence, kind="stable")
+    gap = 0.0
+    for part in np.array_split(order, min(bins, len(order))):
+        gap += len(part) * abs(float((right[part] - confidence[part]).mean()))
+    return gap / len(order)
+
+
+def bootstrap(
+    figure: Callable[[Ints], float],
+    items: int,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = 0,
+) -> Interval:
+    """Return a figure with its 95 % percentile interval over resampled items.
+
+    Args:
+        figure: Gives the figure of the items whose ``(n,)`` indices it is given. For
+            a paired comparison let it return a difference.
+        items: Number of independent items: pictures, clips or speakers, not frames.
+        draws: Number of resamplings.
+        seed: Seed of the draws.
+    """
+    random = np.random.default_rng(seed)
+    drawn = [figure(random.integers(0, items, items)) for _ in range(draws)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Interval(figure(np.arange(items)), float(low), float(high))

@@ -1,0 +1,65 @@
+"""Networks back from checkpoints: the averaged weights, for inference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import nn
+
+from edge_affect.errors import ConfigError, DataError
+from training.checkpoint import Checkpoint, load_checkpoint
+from training.config import from_plain
+from training.models.affect import AffectConfig, AffectNet
+from training.models.face import FaceConfig, FaceNet
+from training.models.voice import VoiceConfig, VoiceNet
+
+NetT = TypeVar("NetT", bound=nn.Module)
+
+
+def load_face_net(path: Path) -> FaceNet:
+    """Load a checkpoint of the recipe ``face``.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    checkpoint = load_checkpoint(path, "face")
+    return _filled(FaceNet(_shape(FaceConfig, checkpoint, path)), checkpoint, path)
+
+
+def load_voice_net(path: Path) -> VoiceNet:
+    """Load a checkpoint of the recipe ``voice``.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    checkpoint = load_checkpoint(path, "voice")
+    return _filled(VoiceNet(_shape(VoiceConfig, checkpoint, path)), checkpoint, path)
+
+
+def load_affect_net(path: Path) -> AffectNet:
+    """Load a checkpoint of the recipe ``affect``.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    checkpoint = load_checkpoint(path, "affect")
+    return _filled(AffectNet(_shape(AffectConfig, checkpoint, path)), checkpoint, path)
+
+
+def _shape(kind: type[Any], checkpoint: Checkpoint, path: Path) -> Any:
+    try:
+        return from_plain(kind, checkpoint.config["net"])
+    except (KeyError, TypeError, ConfigError) as error:
+        raise DataError(f"{path}: names no usable network ({error})") from error
+
+
+def _filled(net: NetT, checkpoint: Checkpoint, path: Path) -> NetT:
+    try:
+        net.load_state_dict(checkpoint.average)
+    except RuntimeError as error:
+        raise DataError(
+            f"{path}: the weights do not fit its network: "
+            f"{' '.join(str(error).split())[:200]}"
+        ) from error
+    return net.requires_grad_(False).eval()

@@ -1,0 +1,270 @@
+"""Train the affect network on composed clips and on the simulated driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.compose import (
+    AHEAD_CELLS,
+    CELL_HZ,
+    CellConfig,
+    Sequence,
+    arrivals,
+    compose,
+)
+from training.loop import Trainer, run
+from training.losses import ccc_loss, gaussian_nll, soft_cross_entropy
+from training.material import PARTS, Frozen, Material, MaterialConfig, gather
+from training.metrics import accuracy, ccc
+from training.models.affect import AffectConfig, AffectInput, AffectNet, AffectOutput
+from training.models.face import FaceNet
+from training.temperature import fit_temperature
+
+RECIPE = "affect"
+SELECTED = ("composed_accuracy", "sim_valence_ccc", "sim_arousal_ccc")
+"""Figures whose mean the best epoch is chosen by, as far as there are any."""
+SETTLED_CELLS = 10
+"""Cells at a sequence's start that are not scored: the memory is still empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class AffectTraining:
+    """Settings of the recipe ``affect``."""
+
+    epochs: int = 24
+    """Passes over the programmes, each with new faces."""
+    batch: int = 32
+    """Sequences in a batch."""
+    cells: int = 150
+    """Length of a sequence, cells of 1/30 s."""
+    simulated_share: float = 0.5
+    """Share of a batch that the simulated driver gives."""
+    learning_rate: float = 2e-3
+    """Highest rate of the one-cycle schedule."""
+    weight_decay: float = 0.02
+    """AdamW's weight decay."""
+    average: float = 0.99
+    """Decay of the weights' moving average, per step."""
+    seed: int = 1
+    """Seed of initial weights, order and composition."""
+    material: MaterialConfig = field(default_factory=MaterialConfig)
+    cell: CellConfig = field(default_factory=CellConfig)
+    net: AffectConfig = field(default_factory=AffectConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sequences as tensors."""
+
+    given: AffectInput
+    shares: Tensor
+    """``(B, T, K)`` distribution over the expressions."""
+    affect: Tensor
+    """``(B, T, 2)``; NaN where unknown."""
+    ahead: Tensor
+    """``(B, T, 2)``: ``affect`` 1/3 s later; NaN where unknown."""
+
+
+def make_batch(
+    sequences: list[Sequence], config: CellConfig, random: np.random.Generator
+) -> Batch:
+    """Let each sequence arrive in its cells, with drops, holds and masks."""
+    rows = [_arrive(sequence, config, random) for sequence in sequences]
+    columns = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
+    return Batch(AffectInput(*columns[:6]), *columns[6:])
+
+
+def _arrive(
+    sequence: Sequence, config: CellConfig, random: np.random.Generator
+) -> tuple[NDArray[np.float32], ...]:
+    cells = len(sequence.face)
+    came = arrivals(cells, config, random)
+    ahead = np.full_like(sequence.affect, np.nan)
+    ahead[:-AHEAD_CELLS] = sequence.affect[AHEAD_CELLS:]
+    return (
+        sequence.face[came.face],
+        sequence.voice[np.minimum(came.voice, len(sequence.voice) - 1)],
+        came.face_valid[:, None],
+        came.voice_valid[:, None],
+        came.face_age_s[:, None],
+        came.voice_age_s[:, None],
+        sequence.shares,
+        sequence.affect,
+        ahead,
+    )
+
+
+def affect_loss(output: AffectOutput, batch: Batch) -> Tensor:
+    """Sum the losses of expression, of valence and arousal, and of both ahead."""
+    shares = 0.95 * batch.shares + 0.05 / batch.shares.shape[-1]
+    total = soft_cross_entropy(output.expression.flatten(0, 1), shares.flatten(0, 1))
+    total = total + 0.5 * gaussian_nll(output.affect, output.deviation, batch.affect)
+    for axis in (0, 1):
+        for estimate, truth in (
+            (output.affect, batch.affect),
+            (output.ahead, batch.ahead),
+        ):
+            known = ~torch.isnan(truth[..., axis])
+            if known.any():
+                total = total + 0.5 * ccc_loss(
+                    estimate[..., axis][known], truth[..., axis][known]
+                )
+                error = estimate[..., axis][known] - truth[..., axis][known]
+                total = total + (error * error).mean()
+    return total
+
+
+class AffectTrainer(Trainer[AffectTraining]):
+    """Holds what one run needs between epochs."""
+
+    recipe = RECIPE
+    selection = "score"
+
+    def __init__(
+        self, config: AffectTraining, net: AffectNet, train: Material, dev: Material
+    ) -> None:
+        super().__init__(config, net, max(1, len(train.programmes) // config.batch))
+        self.train = train
+        self.dev = fixed_batches(dev, config.cell)
+
+    def losses(self, random: torch.Generator) -> Iterator[Tensor]:
+        """Yield the loss of each batch of one epoch."""
+        draw = np.random.default_rng(int(torch.randint(2**31, (1,), generator=random)))
+        order = draw.permutation(len(self.train.programmes))
+        for step in range(self.steps):
+            rows = order[step * self.config.batch : (step + 1) * self.config.batch]
+            sequences = [self._sequence(int(row), draw) for row in rows]
+            batch = make_batch(sequences, self.config.cell, draw)
+            output, _ = self.net(batch.given, self.net.new_state(len(sequences)))
+            yield affect_loss(output, batch)
+
+    def _sequence(self, row: int, draw: np.random.Generator) -> Sequence:
+        drives = self.train.simulated
+        if drives and draw.random() < self.config.simulated_share:
+            whole = drives[int(draw.integers(len(drives)))]
+        else:
+            whole = compose(self.train.programmes[row], self.train.pools, draw)
+        return cut(whole, self.config.cells, draw)
+
+    def evaluate(self) -> dict[str, float]:
+        """Return the averaged network's figures on the selection part."""
+        figures = {
+            f"{name}_{figure}": value
+            for name, batch in self.dev.items()
+            for figure, value in affect_figures(self.average, batch).items()
+        }
+        chosen = [figures[name] for name in SELECTED if name in figures]
+        return {**figures, "score": float(np.mean(chosen))}
+
+
+def cut(whole: Sequence, cells: int, draw: np.random.Generator) -> Sequence:
+    """Take ``cells`` cells from anywhere in ``whole``, beginning with a voice hop."""
+    hop_cells = CELL_HZ // 10
+    room = max(0, len(whole.face) - cells) // hop_cells
+    hop = int(draw.integers(0, room + 1))
+    start = hop * hop_cells
+    return Sequence(
+        whole.face[start : start + cells],
+        whole.voice[hop : hop + -(-cells // hop_cells)],
+        whole.shares[start : start + cells],
+        whole.affect[start : start + cells],
+    )
+
+
+def fixed_batches(material: Material, config: CellConfig) -> dict[str, Batch]:
+    """Return the same composed and simulated sequences for every epoch."""
+    random = np.random.default_rng(0)
+    composed = [compose(p, material.pools, random) for p in material.programmes]
+    parts = {"composed": composed, "sim": material.simulated}
+    return {
+        name: make_batch(sequences, config, random)
+        for name, sequences in parts.items()
+        if sequences
+    }
+
+
+@torch.no_grad()
+def affect_figures(net: torch.nn.Module, batch: Batch) -> dict[str, float]:
+    """Return the network's figures on ``batch`` from a fresh state."""
+    output, _ = net(batch.given, net.new_state(len(batch.shares)))
+    truth, logits = _scored(batch.shares), _scored(output.expression)
+    return {
+        **_expression_figures(truth, logits),
+        **_affect_cccs(batch.affect, output.affect, ""),
+        **_affect_cccs(batch.ahead, output.ahead, "_ahead"),
+    }
+
+
+@torch.no_grad()
+def frame_figures(face: FaceNet, batch: Batch) -> dict[str, float]:
+    """Return the figures of the face network's own heads on the newest face."""
+    seen = batch.given.face * batch.given.face_valid
+    affect = torch.tanh(face.affect(seen))
+    return {
+        **_expression_figures(_scored(batch.shares), _scored(face.expression(seen))),
+        **_affect_cccs(batch.affect, affect, ""),
+        **_affect_cccs(batch.ahead, affect, "_ahead"),
+    }
+
+
+def _scored(values: Tensor) -> NDArray[np.float32]:
+    kept: NDArray[np.float32] = values[:, SETTLED_CELLS:].flatten(0, 1).numpy()
+    return kept
+
+
+def _expression_figures(
+    shares: NDArray[np.float32], logits: NDArray[np.float32]
+) -> dict[str, float]:
+    truth = shares.argmax(axis=1)
+    return {
+        "accuracy": accuracy(truth, logits.argmax(axis=1), logits.shape[1]),
+        "expression_temperature": fit_temperature(logits, truth),
+    }
+
+
+def _affect_cccs(truth: Tensor, estimate: Tensor, suffix: str) -> dict[str, float]:
+    true, estimated = _scored(truth), _scored(estimate)
+    known = ~np.isnan(true)
+    return {
+        f"{name}{suffix}_ccc": ccc(
+            true[known[:, axis], axis], estimated[known[:, axis], axis]
+        )
+        for axis, name in enumerate(("valence", "arousal"))
+        if known[:, axis].any()
+    }
+
+
+def new_affect_net(config: AffectTraining, face: FaceNet) -> AffectNet:
+    """Return a seeded network whose reading is the face network's own heads."""
+    torch.manual_seed(config.seed)
+    net = AffectNet(config.net)
+    net.read_like(face.expression, face.affect)
+    return net
+
+
+def train_affect(
+    config: AffectTraining, data_root: Path, out: Path, face: Path, voice: Path
+) -> Path:
+    """Train, or go on from where ``out`` stopped; see ``training.loop.run``.
+
+    Args:
+        config: The recipe's settings.
+        data_root: Where FER+, DiffusionFER and EmoDB are.
+        out: Receives checkpoints, and embeddings in ``cache``.
+        face: Checkpoint of the recipe ``face``; it stays as it is.
+        voice: Checkpoint of the recipe ``voice``; it stays as it is.
+    """
+    frozen = Frozen.load(face, voice)
+    train, dev = (
+        gather(frozen, data_root, out / "cache", part, config.material)
+        for part in PARTS
+    )
+    net = new_affect_net(config, frozen.face)
+    return run(AffectTrainer(config, net, train, dev), out)

@@ -1,0 +1,253 @@
+"""Train the voice network: EmoDB's emotions, and speech against noise made in code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edge_affect.labels import VOICE_EMOTIONS
+from edge_affect.types import SAMPLE_RATE_HZ
+from training.checkpoint import load_checkpoint
+from training.config import from_plain
+from training.data.emodb import Utterance, load_emodb, read_speech
+from training.logmel_standin import logmel
+from training.loop import Trainer, run
+from training.losses import masked_binary_cross_entropy, masked_cross_entropy
+from training.metrics import uar
+from training.models.voice import HOP_COLUMNS, VoiceConfig, VoiceNet, VoiceOutput
+from training.sound import NOISES, SoundConfig, change_speech, change_speed, make_noise
+
+RECIPE = "voice"
+HOP_SAMPLES = 1600
+"""Samples in a voice hop of 100 ms."""
+EARLIEST_HOP = 5
+"""Hops of speech (0.5 s) before an emotion is asked for."""
+AFTER_ONE_SECOND = 9
+"""Index of the hop that ends one second of sound."""
+_SPEECH_DB, _PAUSE_DB = -30.0, -45.0
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceTraining:
+    """Settings of the recipe ``voice``."""
+
+    epochs: int = 60
+    """Passes over the training speakers' utterances, ``repeats`` times each."""
+    repeats: int = 2
+    """Times that each utterance is heard in an epoch, changed anew."""
+    batch: int = 32
+    """Clips in a batch."""
+    clip_hops: int = 45
+    """Length of a clip, hops of 100 ms."""
+    noise_share: float = 0.15
+    """Share of clips without speech."""
+    learning_rate: float = 3e-3
+    """Highest rate of the one-cycle schedule."""
+    weight_decay: float = 0.05
+    """AdamW's weight decay."""
+    average: float = 0.98
+    """Decay of the weights' moving average, per step."""
+    speech_weight: float = 0.5
+    """Weight of the speech loss beside the emotion loss."""
+    dev_speakers: tuple[str, ...] = ("16",)
+    """Training speakers kept for selection."""
+    seed: int = 1
+    """Seed of initial weights, order and augmentation."""
+    sound: SoundConfig = field(default_factory=SoundConfig)
+    net: VoiceConfig = field(default_factory=VoiceConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One utterance in memory."""
+
+    sound: NDArray[np.float32]
+    """``(samples,)`` in [-1, 1] at 16 kHz."""
+    emotion: int
+    """Index in ``VOICE_EMOTIONS``."""
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    sound: NDArray[np.float32]
+    speech: NDArray[np.float32]
+    emotion: int
+    weight: NDArray[np.float32]
+
+
+def read_spoken(utterances: list[Utterance]) -> list[Spoken]:
+    """Decode ``utterances``."""
+    return [
+        Spoken(read_speech(u), VOICE_EMOTIONS.index(u.emotion), u.speaker)
+        for u in utterances
+    ]
+
+
+def speech_in_hops(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Tell for each hop of clean speech whether it holds some: 1, 0 or NaN (unsure).
+
+    A hop is measured against the loudest of its utterance.
+    """
+    hops = len(sound) // HOP_SAMPLES
+    power = (sound[: hops * HOP_SAMPLES].reshape(hops, -1) ** 2).mean(axis=1)
+    level_db = 10 * np.log10(power + 1e-10) - 10 * np.log10(power.max() + 1e-10)
+    speech = np.full(hops, np.nan, np.float32)
+    speech[level_db > _SPEECH_DB] = 1
+    speech[(level_db < _PAUSE_DB) | (power < 1e-9)] = 0
+    return speech
+
+
+def _spoken_clip(
+    spoken: Spoken, config: VoiceTraining, random: np.random.Generator
+) -> _Clip:
+    length = config.clip_hops * HOP_SAMPLES
+    rate = 1 + config.sound.speed * random.uniform(-1, 1)
+    voice = change_speed(spoken.sound, float(rate))
+    before = int(random.integers(0, SAMPLE_RATE_HZ)) * int(random.random() < 0.7)
+    skipped = int(random.integers(0, max(1, len(voice) - length // 2)))
+    skipped *= int(random.random() < 0.3)
+    clean = np.zeros(length, np.float32)
+    heard = voice[skipped : skipped + length - before]
+    clean[before : before + len(heard)] = heard
+    weight = np.zeros(config.clip_hops, np.float32)
+    first = before // HOP_SAMPLES + EARLIEST_HOP
+    last = min(config.clip_hops, (before + len(heard)) // HOP_SAMPLES + 3)
+    ramp = np.arange(1, last - first + 1, dtype=np.float32)
+    weight[first:last] = ramp / max(1, len(ramp))
+    sound = change_speech(clean, config.sound, random)
+    return _Clip(sound, speech_in_hops(clean), spoken.emotion, weight)
+
+
+def _noise_clip(config: VoiceTraining, random: np.random.Generator) -> _Clip:
+    kind = NOISES[int(random.integers(len(NOISES)))]
+    length = config.clip_hops * HOP_SAMPLES
+    level = 10 ** (random.uniform(-80, -10) / 20)
+    noise = make_noise(kind, length, random) * level
+    if random.random() < 0.5:
+        start, stop = sorted(random.integers(0, length, 2))
+        noise[start:stop] *= 10 ** (random.uniform(-40, 20) / 20)
+    silent = np.zeros(config.clip_hops, np.float32)
+    return _Clip(np.clip(noise, -1, 1).astype(np.float32), silent, -1, silent)
+
+
+class VoiceTrainer(Trainer[VoiceTraining]):
+    """Holds what one run needs between epochs."""
+
+    recipe = RECIPE
+    selection = "uar"
+
+    def __init__(self, config: VoiceTraining, data_root: Path) -> None:
+        spoken = read_spoken(load_emodb(data_root, "train"))
+        self.spoken = [s for s in spoken if s.speaker not in config.dev_speakers]
+        self.dev = [s for s in spoken if s.speaker in config.dev_speakers]
+        counts = np.bincount([s.emotion for s in self.spoken], minlength=7)
+        balance = counts.mean() / np.maximum(counts, 1)
+        self.balance = torch.tensor(balance, dtype=torch.float32)
+        torch.manual_seed(config.seed)
+        super().__init__(
+            config,
+            VoiceNet(config.net),
+            len(self.spoken) * config.repeats // config.batch,
+        )
+
+    def losses(self, random: torch.Generator) -> Iterator[Tensor]:
+        """Yield the loss of each batch of one epoch."""
+        seed = int(torch.randint(2**31, (1,), generator=random))
+        draw = np.random.default_rng(seed)
+        order = np.concatenate(
+            [draw.permutation(len(self.spoken)) for _ in range(self.config.repeats)]
+        )
+        for step in range(self.steps):
+            rows = order[step * self.config.batch : (step + 1) * self.config.batch]
+            yield self._loss([self._clip(row, draw) for row in rows], draw)
+
+    def _clip(self, row: int, draw: np.random.Generator) -> _Clip:
+        if draw.random() < self.config.noise_share:
+            return _noise_clip(self.config, draw)
+        return _spoken_clip(self.spoken[row], self.config, draw)
+
+    def _loss(self, clips: list[_Clip], draw: np.random.Generator) -> Tensor:
+        mel = np.stack([_hide_bands(logmel(clip.sound), draw) for clip in clips])
+        output, _ = self.net(torch.from_numpy(mel), self.net.new_state(len(clips)))
+        emotion = torch.tensor([clip.emotion for clip in clips])
+        weight = torch.from_numpy(np.stack([clip.weight for clip in clips]))
+        weight = weight * self.balance[emotion.clamp(min=0)][:, None]
+        hops = weight.shape[1]
+        speech = torch.from_numpy(np.stack([clip.speech for clip in clips]))
+        return masked_cross_entropy(
+            output.emotion.flatten(0, 1),
+            emotion[:, None].expand(-1, hops).flatten(),
+            weight.flatten(),
+        ) + self.config.speech_weight * masked_binary_cross_entropy(
+            output.speech, speech
+        )
+
+    def evaluate(self) -> dict[str, float]:
+        """Return the averaged network's figures on the selection speakers."""
+        return voice_figures(self.average, self.dev)
+
+
+def _hide_bands(
+    mel: NDArray[np.float32], draw: np.random.Generator
+) -> NDArray[np.float32]:
+    """Replace a few neighbouring bands by their mean (SpecAugment's frequency mask)."""
+    width = int(draw.integers(0, 9))
+    start = int(draw.integers(0, mel.shape[1] - width))
+    mel[:, start : start + width] = mel.mean()
+    return mel
+
+
+@torch.no_grad()
+def run_voice(net: torch.nn.Module, sound: NDArray[np.float32]) -> VoiceOutput:
+    """Follow ``(samples,)`` sound from a fresh state; outputs ``(1, T, …)``."""
+    mel = torch.from_numpy(logmel(sound))
+    usable = len(mel) // HOP_COLUMNS * HOP_COLUMNS
+    output: VoiceOutput = net(mel[None, :usable], net.new_state())[0]
+    return output
+
+
+def voice_figures(net: torch.nn.Module, spoken: list[Spoken]) -> dict[str, float]:
+    """Return recalls at each utterance's end and after its first second."""
+    truth = np.array([s.emotion for s in spoken], np.int64)
+    logits = [run_voice(net, s.sound).emotion[0].numpy() for s in spoken]
+    end = np.array([row[-1].argmax() for row in logits], np.int64)
+    early = [row[min(AFTER_ONE_SECOND, len(row) - 1)].argmax() for row in logits]
+    classes = len(VOICE_EMOTIONS)
+    return {
+        "uar": uar(truth, end, classes),
+        "uar_1s": uar(truth, np.array(early, np.int64), classes),
+        "false_speech": false_speech(net),
+    }
+
+
+def false_speech(net: torch.nn.Module, seconds: int = 5, seed: int = 0) -> float:
+    """Return the share of hops of noise made in code that are taken for speech."""
+    random = np.random.default_rng(seed)
+    found = [
+        run_voice(net, make_noise(kind, seconds * SAMPLE_RATE_HZ, random) * level)
+        for kind in NOISES
+        for level in (np.float32(0.003), np.float32(0.03))
+    ]
+    return float(torch.cat([output.speech for output in found]).gt(0).float().mean())
+
+
+def dev_speakers(path: Path) -> tuple[str, ...]:
+    """Return the training speakers that a checkpoint was selected on.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    checkpoint = load_checkpoint(path, RECIPE)
+    return from_plain(VoiceTraining, checkpoint.config).dev_speakers
+
+
+def train_voice(config: VoiceTraining, data_root: Path, out: Path) -> Path:
+    """Train, or go on from where ``out`` stopped; see ``training.loop.run``."""
+    return run(VoiceTrainer(config, data_root), out)
