@@ -9,7 +9,9 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("edge_affect", "numpy", "onnxruntime", "opencv-python-headless")
+import edge_affect
+
+_PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless")
 
 
 def machine_info(root: Path = Path("/")) -> dict[str, object]:
@@ -76,7 +78,8 @@ def _versions() -> dict[str, str]:
         distribution.metadata["Name"]: distribution.version
         for distribution in metadata.distributions()
     }
-    return {name: installed[name] for name in _PACKAGES if name in installed}
+    others = {name: installed[name] for name in _PACKAGES if name in installed}
+    return {"edge_affect": edge_affect.__version__, **others}
 
 
 def _first_line(path: Path) -> str | None:

@@ -24,7 +24,7 @@ class Progress:
             if self._terminal.can_redraw and done % step == 0:
                 filled = _BAR_CELLS * done // max(1, total)
                 bar = "#" * filled + "." * (_BAR_CELLS - filled)
-                self._terminal.draw([f"{label:20} [{bar}] {done}/{total}"])
+                self._terminal.draw([f"{label:18} {done:6}/{total} [{bar}]"])
             yield item
         if self._terminal.can_redraw:
             self._terminal.draw([])

@@ -17,6 +17,7 @@ from edge_affect.runners.select import make_runner
 from edge_affect.sensing.align import align_face
 from edge_affect.sensing.locator import HaarLocator, Locator
 from edge_affect.sensing.logmel import LogMelStream
+from edge_affect.sensing.preprocessing import check_preprocessing
 from edge_affect.types import Frame
 
 NOTHING = -1
@@ -81,6 +82,7 @@ def open_subject(folder: Path | None) -> Subject:
         RunnerError: It cannot run here.
     """
     bundle = load_bundle(folder, allow_unsigned=folder is not None)
+    check_preprocessing(bundle.manifest)
     runner, target = make_runner("onnxruntime", bundle)
     return Subject(
         AffectGraphs(runner, bundle.manifest),

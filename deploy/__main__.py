@@ -32,7 +32,19 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     packs = commands.add_parser("pack", help="make a bundle of exported graphs")
     add = packs.add_argument
-    add("--graphs", type=Path, required=True, metavar="DIR", help="graphs and card")
+    add(
+        "--graphs",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="GRAPH.TARGET.onnx files",
+    )
+    add(
+        "--card",
+        type=Path,
+        metavar="FILE",
+        help="what is known of the graphs (default: card.json beside them)",
+    )
     add("--out", type=Path, required=True, metavar="DIR", help="the bundle to write")
     add("--name", required=True, help="name of the bundle")
     add("--version", required=True, help="MAJOR.MINOR.PATCH")
@@ -53,7 +65,12 @@ def _parser() -> argparse.ArgumentParser:
 def _pack(given: argparse.Namespace) -> int:
     bundle = pack(
         PackSettings(
-            given.graphs, given.out, given.name, given.version, tuple(given.figures)
+            given.graphs,
+            given.out,
+            given.name,
+            given.version,
+            given.card,
+            tuple(given.figures),
         )
     )
     print(describe(bundle))

@@ -47,6 +47,11 @@ def read_figures(path: Path, digests: Mapping[str, str]) -> list[dict[str, objec
             f"{path.name}: got no run.bundle.graphs or no records, expected a result "
             "file of: python -m benchmarks accuracy --json"
         )
+    if run is not None and run.get("limit") is not None:
+        raise BundleError(
+            f"{path.name}: was measured with --limit, on a part of the examples; "
+            "measure again without it"
+        )
     for graph, digest in graphs.items():
         if digests.get(graph) != digest:
             raise BundleError(

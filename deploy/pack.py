@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.figures import read_figures
@@ -15,6 +15,7 @@ from edge_affect.labels import TARGETS
 from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.model.fields import MAX_JSON_BYTES, Fields, parse_json
 from edge_affect.model.manifest import GRAPH_NAMES, MANIFEST_FILE, SCHEMA
+from edge_affect.sensing.preprocessing import sensed
 
 CARD_FILE = "card.json"
 CARD_KEYS = (
@@ -22,13 +23,12 @@ CARD_KEYS = (
     "default_target",
     "heads",
     "timing",
-    "preprocessing",
     "ranges",
     "validity",
     "temperatures",
     "training",
 )
-"""What the exporter says of its graphs; goes into the manifest as it is."""
+"""What the card says of the graphs; goes into the manifest as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,15 @@ class PackSettings:
     """What a bundle is packed from."""
 
     graphs: Path
-    """Folder with ``GRAPH.TARGET.onnx`` files and ``card.json``."""
+    """Folder with ``GRAPH.TARGET.onnx`` files."""
     out: Path
     """Directory of the bundle; a bundle that stands there is replaced."""
     name: str
     """Name of the bundle."""
     version: str
     """MAJOR.MINOR.PATCH."""
+    card: Path | None = None
+    """What is known of the graphs; None for ``card.json`` beside them."""
     figures: tuple[Path, ...] = ()
     """Result files of ``python -m benchmarks``, measured on these very graphs."""
 
@@ -80,8 +82,9 @@ def _graph_files(folder: Path) -> dict[str, bytes]:
 
 
 def _manifest(settings: PackSettings, files: Mapping[str, bytes]) -> dict[str, object]:
-    parsed = parse_json(read_file(settings.graphs / CARD_FILE), CARD_FILE)
-    Fields(parsed, CARD_FILE, CARD_KEYS)
+    path = settings.card or settings.graphs / CARD_FILE
+    parsed = parse_json(read_file(path), path.name)
+    Fields(parsed, path.name, CARD_KEYS, ("preprocessing",))
     card = parsed if isinstance(parsed, dict) else {}
     graphs: dict[str, dict[str, object]] = {}
     digests = {}
@@ -98,6 +101,8 @@ def _manifest(settings: PackSettings, files: Mapping[str, bytes]) -> dict[str, o
         "version": settings.version,
         "graphs": graphs,
         **{key: card[key] for key in CARD_KEYS},
+        # Training reads the same sensing, so what it is now is what they were taught.
+        "preprocessing": card.get("preprocessing", asdict(sensed())),
         "figures": figures,
     }
     _check_size(manifest)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +23,20 @@ class AffectModel:
     """A loaded bundle; thread-safe, may serve any number of streams."""
 
     def __init__(
-        self, bundle: Bundle, purpose: str, graphs: AffectGraphs, target: str
+        self,
+        bundle: Bundle,
+        purpose: str,
+        graphs: AffectGraphs,
+        target: str,
+        new_locator: Callable[[], Locator] = HaarLocator,
     ) -> None:
         """Put the parts together; ``AffectModel.load`` is what users call."""
         self.bundle = bundle
         self.purpose = purpose
         self.graphs = graphs
         self.target = target
-        self._detector: Path | None = None
+        self.new_locator = new_locator
+        """Makes a face locator; one per stream, since detectors keep buffers."""
 
     @classmethod
     def load(  # noqa: PLR0913 - keyword-only settings of the public face
@@ -62,14 +70,13 @@ class AffectModel:
         loaded = load_bundle(folder, allow_unsigned=allow_unsigned)
         check_purpose(purpose, loaded.manifest)
         runner, target = make_runner(backend, loaded, threads=threads)
-        model = cls(loaded, purpose, AffectGraphs(runner, loaded.manifest), target)
-        model._detector = None if detector is None else Path(detector)
-        model.new_locator()  # a bad detector file fails here, not in the stream
-        return model
-
-    def new_locator(self) -> Locator:
-        """Return a face locator; one per stream, since detectors keep buffers."""
-        return HaarLocator() if self._detector is None else YuNetLocator(self._detector)
+        new_locator: Callable[[], Locator] = HaarLocator
+        if detector is not None:
+            new_locator = partial(YuNetLocator, Path(detector))
+        new_locator()  # a bad detector file fails here, not in the stream
+        graphs = AffectGraphs(runner, loaded.manifest)
+        graphs.warm_up()
+        return cls(loaded, purpose, graphs, target, new_locator)
 
     def still(self, image: NDArray[np.uint8]) -> StillEstimate:
         """Read one picture without any context.

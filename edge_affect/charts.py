@@ -99,12 +99,15 @@ def axes(axis: TimeAxis, scale: Scale) -> str:
             f'text-anchor="end">{value:g}</text>'
         )
     floor = scale.floor_px
-    for t_s in axis.ticks_s():
+    ticks = axis.ticks_s()
+    fine = len(ticks) > 1 and ticks[1] - ticks[0] < 1
+    for t_s in ticks:
         x = float(axis.x_px(float(t_s)))
+        label = time_label(float(t_s), fine=fine)
         parts.append(
             f'<path class="grid" d="M{x:.1f} {floor:.1f}v4"/>'
             f'<text class="tick" x="{x:.1f}" y="{scale.height_px - 3}" '
-            f'text-anchor="{_anchor(x, right)}">{time_label(float(t_s))}</text>'
+            f'text-anchor="{_anchor(x, right)}">{label}</text>'
         )
     return "".join(parts)
 
@@ -113,9 +116,9 @@ def _anchor(x: float, right: float) -> str:
     return "end" if x > right - 14 else "middle"
 
 
-def time_label(t_s: float) -> str:
-    """Return an instant as a short text: ``3.5 s``, ``1:20``, ``1:02:00``."""
-    if t_s < 60 and t_s != int(t_s):
+def time_label(t_s: float, *, fine: bool = False) -> str:
+    """Return an instant as a short text: ``1:20``, ``1:02:00``, or ``3.5 s`` if fine."""
+    if fine:
         return f"{t_s:.1f} s"
     minutes, seconds = divmod(int(t_s), 60)
     hours, minutes = divmod(minutes, 60)

@@ -57,7 +57,11 @@ class Terminal:
         with self._lock:
             block = self._drawn
             self._erase()
-            self._put("".join(f"{_printable(line)}\n" for line in text.splitlines()))
+            self._put(
+                "".join(
+                    f"{_printable(line)}\n" for line in text.rstrip("\n").split("\n")
+                )
+            )
             if block:
                 self.draw(block)
 

@@ -54,7 +54,7 @@ def compare(graph: Graph, path: Path, steps: int = STEPS, seed: int = 0) -> Pari
         )
         for name, value in named.items():
             difference = float((value - torch.from_numpy(got[name])).abs().max())
-            if difference >= largest or difference != difference:
+            if not difference <= largest:
                 largest, where = difference, name
         ours = {name: named[next_state_name(name)] for name in ours}
         theirs = {name: got[next_state_name(name)] for name in theirs}

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 ROOT = Path(__file__).parents[1]
 MINORS = range(10, 14)
@@ -91,17 +91,17 @@ def _works(python: str) -> bool:
 
 
 def _build(folder: Path) -> Path:
-    """Build the sdist, and the wheel from it; check that it holds the runtime only."""
+    """Build the sdist, and from it the wheel; check that it holds the runtime alone."""
     build = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
     _run(build, folder, quiet=True)
     (wheel,) = folder.glob("*.whl")
-    strangers = [
-        name
-        for name in zipfile.ZipFile(wheel).namelist()
-        if not name.startswith("edge_affect/") and ".dist-info/" not in name
-    ]
-    if strangers:
-        sys.exit(f"{wheel.name}: holds {strangers[0]}, expected edge_affect alone")
+    names = zipfile.ZipFile(wheel).namelist()
+    for name in names:
+        if not name.startswith("edge_affect/") and ".dist-info/" not in name:
+            sys.exit(f"{wheel.name}: holds {name}, expected edge_affect alone")
+    for wanted in ("edge_affect/py.typed", "edge_affect/bundles/*/manifest.json"):
+        if not any(PurePath(name).match(wanted) for name in names):
+            sys.exit(f"{wheel.name}: holds no {wanted}")
     print(f"wheel: {wheel.name}, {wheel.stat().st_size / 1e6:.2f} MB", flush=True)
     return wheel
 

@@ -109,4 +109,10 @@ def load_checkpoint(path: Path, recipe: str) -> Checkpoint:
             f"{path}: got a checkpoint of recipe {header['recipe']!r}, "
             f"expected {recipe!r}"
         )
-    return Checkpoint(**header, **parts)
+    return Checkpoint(
+        recipe=header["recipe"],
+        config=header["config"],
+        epoch=header["epoch"],
+        metrics=header["metrics"],
+        **parts,
+    )

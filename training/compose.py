@@ -90,20 +90,25 @@ class Sequence:
 
     face: Floats
     """``(T, E)`` embedding of the frame in each cell, before drops and holds."""
+    shown: NDArray[np.bool_]
+    """``(T,)`` whether a face was found in that frame."""
     voice: Floats
     """``(hops, E)``."""
     shares: Floats
-    """``(T, K)`` distribution over the expressions."""
+    """``(T, K)`` distribution over the expressions; zeros where unknown."""
     affect: Floats
     """``(T, 2)``; NaN where unknown."""
 
 
-def arrivals(cells: int, config: CellConfig, random: np.random.Generator) -> Arrivals:
-    """Draw what reaches each of ``cells``."""
+def arrivals(
+    shown: NDArray[np.bool_], config: CellConfig, random: np.random.Generator
+) -> Arrivals:
+    """Draw what reaches each cell; a face that is not ``shown`` never does."""
+    cells = len(shown)
     cell = np.arange(cells)
     hz = int(random.choice(config.frame_hz))
     frames = np.floor((np.arange(cells * hz // CELL_HZ + 1) + 0.5) * CELL_HZ / hz)
-    present = np.isin(cell, frames.astype(np.int64))
+    present = shown & np.isin(cell, frames.astype(np.int64))
     present &= random.random(cells) >= random.uniform(0, config.drop_share)
     present &= ~_bursts(cells, config, random)
     present &= random.random() >= config.no_face_share
@@ -175,7 +180,8 @@ def compose(
             _blend(embedding, start, blend)
             _blend(shares, start, blend)
             _blend(affect, start, blend)
-    return Sequence(embedding, programme.voice, shares, affect)
+    shown = np.ones(cells, np.bool_)
+    return Sequence(embedding, shown, programme.voice, shares, affect)
 
 
 def _wander(copies: Floats, cells: int, random: np.random.Generator) -> Floats:

@@ -57,9 +57,10 @@ class LoopSettings(Protocol):
 
 
 SettingsT = TypeVar("SettingsT", bound=LoopSettings)
+NetT = TypeVar("NetT", bound=nn.Module)
 
 
-class Trainer(ABC, Generic[SettingsT]):
+class Trainer(ABC, Generic[SettingsT, NetT]):
     """Holds what one run needs between epochs; a recipe gives batches and figures."""
 
     recipe: ClassVar[str]
@@ -67,7 +68,7 @@ class Trainer(ABC, Generic[SettingsT]):
     selection: ClassVar[str]
     """The figure of ``evaluate`` that the best epoch is chosen by; higher is better."""
 
-    def __init__(self, config: SettingsT, net: nn.Module, steps: int) -> None:
+    def __init__(self, config: SettingsT, net: NetT, steps: int) -> None:
         self.config = config
         self.net = net
         self.steps = steps
@@ -148,7 +149,7 @@ def update_average(average: nn.Module, net: nn.Module, decay: float) -> None:
             held.copy_(new)
 
 
-def run(trainer: Trainer[Any], out: Path) -> Path:
+def run(trainer: Trainer[Any, Any], out: Path) -> Path:
     """Train, or go on from where ``out`` stopped; return the best checkpoint's path.
 
     ``out`` receives ``last.safetensors`` after every epoch and ``best.safetensors``
@@ -181,7 +182,7 @@ def run(trainer: Trainer[Any], out: Path) -> Path:
 
 
 def _checkpoint(
-    trainer: Trainer[Any],
+    trainer: Trainer[Any, Any],
     epochs: int,
     figures: dict[str, float],
     optimizer: dict[str, Tensor],
@@ -197,7 +198,7 @@ def _checkpoint(
     )
 
 
-def _restore(trainer: Trainer[Any], resumed: Checkpoint, path: Path) -> None:
+def _restore(trainer: Trainer[Any, Any], resumed: Checkpoint, path: Path) -> None:
     other = differing_keys(trainer.config, resumed.config)
     if other:
         raise DataError(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge_affect.errors import DataError
-from edge_affect.labels import VOICE_EMOTIONS
+from edge_affect.labels import EXPRESSIONS, VOICE_EMOTIONS
 from edge_affect.types import SAMPLE_RATE_HZ
 from training.augment import AugmentConfig, augment_faces
 from training.compose import (
@@ -33,6 +34,7 @@ from training.models.load import load_face_net, load_voice_net
 from training.models.voice import VoiceNet
 from training.recipes.face import TRAIN_PX, run_face, to_class_order
 from training.recipes.voice import Spoken, dev_speakers, read_spoken, run_voice
+from training.simulated import SEEDS, Drive, film
 from training.sound import SoundConfig, change_speech
 
 PARTS = ("train", "dev")
@@ -60,9 +62,10 @@ VOICE_PARTNERS = {
 AGREEMENT = 0.7
 """Share of segments whose voice agrees with the face, where it can."""
 
+_BATCH = 64
 _TRAIN_SEEDS = 1_000_000
 
-Arrays = dict[str, NDArray[np.float32]]
+Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,12 @@ class MaterialConfig:
     """Length of a programme, cells of 1/30 s."""
     copies: int = 4
     """Looks at each picture."""
+    drives: int = 32
+    """Filmed drives of the simulated driver for training, each another person."""
+    dev_drives: int = 6
+    """The same for selection."""
+    drive_s: float = 15.0
+    """Length of a drive, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +166,36 @@ def gather(
         Programme(classes.astype(np.int64), voice)
         for classes, voice in zip(tracks["classes"], tracks["voices"], strict=True)
     ]
-    return Material(programmes, tuple(pools), [])
+    return Material(programmes, tuple(pools), _drives(frozen, cache, part, config))
+
+
+def _drives(
+    frozen: Frozen, cache: Path, part: str, config: MaterialConfig
+) -> list[Sequence]:
+    count = config.dev_drives if part == "dev" else config.drives
+    seeds = range(SEEDS[part], SEEDS[part] + count)
+    sequences = []
+    for seed in tqdm(seeds, desc="film drives", leave=False, disable=None):
+        path = cache / f"drive-{seed}-{config.drive_s:g}s.npz"
+        drive = cached(path, partial(film, seed, config.drive_s))
+        sequences.append(_watched(frozen, drive))
+    return sequences
+
+
+def _watched(frozen: Frozen, drive: Drive) -> Sequence:
+    """Embed a drive by both networks."""
+    classes = [EXPRESSIONS[index] for index in drive["expression"]]
+    shares = np.zeros((len(classes), len(FACE_EXPRESSIONS)), np.float32)
+    for cell, name in enumerate(classes):
+        if name in FACE_EXPRESSIONS:
+            shares[cell, FACE_EXPRESSIONS.index(name)] = 1
+    return Sequence(
+        run_face(frozen.face, torch.from_numpy(drive["luma"]))[0].numpy(),
+        drive["shown"],
+        run_voice(frozen.voice, drive["sound"]).embedding[0].numpy(),
+        shares,
+        drive["affect"],
+    )
 
 
 def cached(path: Path, make: Callable[[], Arrays]) -> Arrays:
@@ -234,11 +272,12 @@ def embed_pictures(
 ) -> NDArray[np.float32]:
     """Return ``(P, copies, E)`` embeddings: the picture as it is, then changed ones."""
     random = torch.Generator().manual_seed(seed)
+    pictures = torch.from_numpy(luma)
     looks = []
     for copy in tqdm(range(copies), desc="embed pictures", leave=False, disable=None):
         parts = []
-        for part in torch.from_numpy(luma).split(512):
-            changed = part[:, None].float()
+        for start in range(0, len(luma), _BATCH):
+            changed = pictures[start : start + _BATCH, None].float()
             if copy:
                 changed = augment_faces(changed, JITTER, random)
             parts.append(run_face(net, changed[:, 0])[0])

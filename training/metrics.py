@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ ECE_BINS = 15
 """Bins of equal mass in the expected calibration error."""
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+AnyFloats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +76,21 @@ uar = balanced_accuracy
 """Unweighted average recall: balanced accuracy under speech research's name."""
 
 
-def ccc(truth: Floats, estimate: Floats) -> float:
+def ccc(truth: AnyFloats, estimate: AnyFloats) -> float:
     """Return Lin's concordance correlation with population variances.
 
     Two equal constants agree (1); a constant against anything else does not (0).
     """
-    truth, estimate = truth.astype(np.float64), estimate.astype(np.float64)
-    offset = truth.mean() - estimate.mean()
-    spread = truth.var() + estimate.var() + offset * offset
+    true, estimated = truth.astype(np.float64), estimate.astype(np.float64)
+    offset = true.mean() - estimated.mean()
+    spread = true.var() + estimated.var() + offset * offset
     if spread == 0:
         return 1.0
-    covariance = ((truth - truth.mean()) * (estimate - estimate.mean())).mean()
+    covariance = ((true - true.mean()) * (estimated - estimated.mean())).mean()
     return float(2 * covariance / spread)
 
 
-def ece(truth: Ints, probabilities: Floats, bins: int = ECE_BINS) -> float:
+def ece(truth: Ints, probabilities: AnyFloats, bins: int = ECE_BINS) -> float:
     """Return the expected calibration error of the likeliest class.
 
     Args:

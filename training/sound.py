@@ -28,21 +28,24 @@ def make_noise(kind: str, samples: int, random: np.random.Generator) -> Sound:
     if kind == "car":
         shape *= 1 / (1 + (frequency / 300) ** 2)
     phases = random.normal(size=(2, len(frequency)))
-    noise = np.fft.irfft((phases[0] + 1j * phases[1]) * shape, samples)
-    noise /= noise.std() + 1e-9
+    noise = _even(np.fft.irfft((phases[0] + 1j * phases[1]) * shape, samples))
     if kind in ("car", "hum"):
-        noise = noise + _tones(kind, samples, random)
-    result: Sound = (noise / (noise.std() + 1e-9)).astype(np.float32)
-    return result
+        noise = _even(noise + _tones(kind, samples, random))
+    return noise.astype(np.float32)
+
+
+def _even(sound: NDArray[np.float64]) -> NDArray[np.float64]:
+    level = float(np.sqrt((sound**2).mean()))
+    scaled: NDArray[np.float64] = sound / (level + 1e-9)
+    return scaled
 
 
 def _tones(kind: str, samples: int, random: np.random.Generator) -> NDArray[np.float64]:
     time_s = np.arange(samples) / SAMPLE_RATE_HZ
     wobble = 1 + 0.03 * np.sin(2 * np.pi * random.uniform(0.1, 0.5) * time_s)
-    if kind == "car":
-        base, partials = random.uniform(25, 70), np.arange(1, 9)
-    else:
-        base, partials = random.uniform(50, 1000), random.uniform(1, 4, 4)
+    is_car = kind == "car"
+    base = random.uniform(25, 70) if is_car else random.uniform(50, 1000)
+    partials = np.arange(1.0, 9.0) if is_car else random.uniform(1, 4, 4)
     phase = 2 * np.pi * base * np.cumsum(wobble) / SAMPLE_RATE_HZ
     tones = np.zeros(samples)
     for number, partial in enumerate(partials, 1):
@@ -88,10 +91,10 @@ def change_speech(
         share = 10 ** (-random.uniform(*config.snr_db) / 20)
         changed = changed + make_noise(kind, len(sound), random) * level * share
     gain = 10 ** (random.uniform(*config.gain_db) / 20)
-    return np.clip(changed * gain, -1, 1).astype(np.float32)
+    return np.asarray(np.clip(changed * gain, -1, 1), np.float32)
 
 
 def change_speed(sound: Sound, factor: float) -> Sound:
     """Play ``factor`` times as fast; pitch and formants move along."""
     at = np.arange(0, len(sound) - 1, factor)
-    return np.interp(at, np.arange(len(sound)), sound).astype(np.float32)
+    return np.asarray(np.interp(at, np.arange(len(sound)), sound), np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,7 @@ _STEPS = 60
 
 
 def nll(
-    logits: NDArray[np.floating], truth: NDArray[np.int64], temperature: float
+    logits: NDArray[np.floating[Any]], truth: NDArray[np.int64], temperature: float
 ) -> float:
     """Return the mean negative log-likelihood of ``(B,)`` classes."""
     scaled = logits.astype(np.float64) / temperature
@@ -22,7 +24,9 @@ def nll(
     return float((log_sum - scaled[np.arange(len(truth)), truth]).mean())
 
 
-def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+def softmax(
+    logits: NDArray[np.floating[Any]], temperature: float
+) -> NDArray[np.float64]:
     """Return ``(B, K)`` probabilities at ``temperature``."""
     scaled = logits.astype(np.float64) / temperature
     shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
@@ -30,7 +34,9 @@ def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.floa
     return probabilities
 
 
-def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
+def fit_temperature(
+    logits: NDArray[np.floating[Any]], truth: NDArray[np.int64]
+) -> float:
     """Return the temperature with the lowest NLL, by golden-section search.
 
     The NLL is convex in 1/T, so the search over log T finds its one minimum.

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_affect.clock import NS_PER_S, Clock, SystemClock
+from edge_affect.clock import Clock, SystemClock
 from edge_affect.commands.display import Display, LiveTable, SecondLines
 from edge_affect.commands.run import Conductor, Outputs
 from edge_affect.commands.signals import StopSignals
@@ -63,7 +63,7 @@ def demo(settings: DemoSettings, terminal: Terminal) -> int:
         )
         source = SimulatedSource(
             seed=settings.seed,
-            duration_ns=int(settings.seconds * NS_PER_S),
+            duration_s=settings.seconds,
             live=not settings.fast,
         )
         stream = AffectStream(source, purpose=PURPOSE, sinks=outputs.sinks)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from edge_affect.columns import RecordColumns
 from edge_affect.errors import DataError
-from edge_affect.report import build_report, check_target, save_page
+from edge_affect.report import build_report, save_page
+from edge_affect.sinks.files import check_target
 from edge_affect.sinks.jsonl import iterate_record
 
 

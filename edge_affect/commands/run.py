@@ -88,6 +88,8 @@ class Conductor:
             raise fault
         if not (stream.stats.cells or self.signals.received):
             raise SourceError(f"{stream.info.source}: holds no picture to work on")
+        if self.signals.exit_code:
+            self.terminal.say("")  # the terminal echoed ^C
         for line in summary_lines(stream.stats, self.outputs):
             self.terminal.say(line)
         cut_short = record is not None and record.error is not None
@@ -168,6 +170,7 @@ def announce(terminal: Terminal, info: StreamInfo) -> None:
         f"{info.bundle}, {info.target} on {info.provider}, purpose {info.purpose}"
     )
     sound = f"sound from {info.audio}" if info.audio else "no sound"
+    sound = "with its sound" if info.audio == info.source else sound
     pace = "live, ctrl-C ends it" if info.live else "as fast as it goes"
     terminal.say(f"{info.source}, {sound}, {pace}")
     for note in info.notes:

@@ -83,6 +83,13 @@ class AffectGraphs:
         """Return the state of a stream that has seen nothing."""
         return self.runner.new_state()
 
+    def warm_up(self) -> None:
+        """Run every graph once on zeros, so that the first step is not the slowest."""
+        state = self.new_state()
+        for graph, signature in self.runner.signatures.items():
+            zeros = {k: np.zeros(s, np.float32) for k, s in signature.inputs.items()}
+            self.runner.step(state, graph, zeros)
+
     def face(self, state: StreamState, image: NDArray[np.uint8]) -> FaceReading:
         """Read an aligned face.
 

@@ -152,32 +152,37 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
     try:
         if path.is_symlink():
             raise BundleError(f"{path.name}: is a link, expected a plain file")
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            info = os.fstat(file.fileno())
+        descriptor = os.open(path, flags)
+        try:
+            info = os.fstat(descriptor)
             if not stat.S_ISREG(info.st_mode):
                 raise BundleError(f"{path.name}: is not a plain file")
             if info.st_size > max_bytes:
                 raise BundleError(
                     f"{path.name}: got {info.st_size} bytes, expected <= {max_bytes}"
                 )
-            return file.read(max_bytes + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(max_bytes + 1)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BundleError(
-            f"{path.name}: cannot be read from the bundle "
-            f"{path.parent.name or '.'!a} ({reason}); expected a directory with "
-            f"{MANIFEST_FILE} and its graphs"
+            f"{path.name}: cannot be read from the bundle {path.parent.name or '.'!a} "
+            f"({reason}); expected a directory with {MANIFEST_FILE} and its graphs"
         ) from error
 
 
 def _check_heads(manifest: Manifest, outputs: set[str]) -> None:
     # The purpose is decided on the manifest's heads, so they must be the graphs' own.
     for head, output in _HEAD_OUTPUTS.items():
-        if (head in manifest.heads) != (output in outputs):
-            has, lacks = ("manifest", "graphs")
-            if output in outputs:
-                has, lacks = lacks, has
+        if head in manifest.heads and output not in outputs:
             raise BundleError(
-                f"{MANIFEST_FILE}.heads: the {has} have the head {head!r}, "
-                f"the {lacks} do not; pack the bundle again"
+                f"{MANIFEST_FILE}.heads: lists {head}, but no graph has the output "
+                f"{output!r}; pack the bundle again"
+            )
+        if head not in manifest.heads and output in outputs:
+            raise BundleError(
+                f"{MANIFEST_FILE}.heads: lacks {head}, but a graph has the output "
+                f"{output!r}; pack the bundle again"
             )

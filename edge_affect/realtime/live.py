@@ -111,7 +111,8 @@ class LiveThreads:
         try:
             while not self._stopped.is_set():
                 self._wait()
-                if not self._turn() and self._ended.is_set():
+                ended = self._ended.is_set()  # read first: what came before it is seen
+                if not self._turn() and ended:
                     break
         except BaseException as error:  # noqa: BLE001 - raised from the iteration
             fault = error

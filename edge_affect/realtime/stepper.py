@@ -20,7 +20,7 @@ from edge_affect.realtime.health import (
 )
 from edge_affect.realtime.ladder import RUNGS
 from edge_affect.realtime.vision import VisionPath
-from edge_affect.realtime.voice import VoicePath
+from edge_affect.realtime.voice import Hop, VoicePath
 from edge_affect.types import AudioChunk, Estimate, Frame, Health, HealthState
 
 _LOG = logging.getLogger(__name__)
@@ -75,17 +75,16 @@ class CellStepper:
             reasons = self._see(cell.frame, self._detect_every * rung.detect_share)
         seen = self._vision.input_at(cell.t_ns)
         face_state, face_reasons = face_health(seen)
-        voice_state, voice_reasons = voice_health(
-            self.voice.input_at(cell.t_ns, cell.hop)
-        )
+        hop, heard = self.voice.use(cell.t_ns, cell.hop)
+        voice_state, voice_reasons = voice_health(heard)
         health = Health(
             face_state,
             voice_state,
             tuple(sorted({*reasons, *face_reasons, *voice_reasons})),
         )
         reading = None
-        if rung.gives_values and self._has_input(cell, health):
-            reading = self._read(cell, health)
+        if rung.gives_values and _has_input(hop, health):
+            reading = self._read(cell, hop, health)
         return _estimate(cell, health, reading, seen.face_age_ns)
 
     def _see(self, frame: Frame, detect_every: int) -> tuple[str, ...]:
@@ -104,18 +103,12 @@ class CellStepper:
     def _forget(self) -> None:
         self._graphs.runner.reset(self._state, "affect")
 
-    def _has_input(self, cell: Cell, health: Health) -> bool:
-        """Whether a face or a speaking voice carries an estimate."""
-        if health.face is not HealthState.LOST:
-            return True
-        hop = None if cell.hop is None else self.voice.hop(cell.hop)
-        return hop is not None and hop.reading.speech >= SPEECH
-
-    def _read(self, cell: Cell, health: Health) -> AffectReading | None:
+    def _read(
+        self, cell: Cell, hop: Hop | None, health: Health
+    ) -> AffectReading | None:
         reading = self._vision.reading
         face_ns = self._vision.face_ns or 0
         with_face = reading is not None and fusable(health.face)
-        hop = None if cell.hop is None else self.voice.hop(cell.hop)
         evidence = Evidence(
             reading.embedding if reading is not None and with_face else None,
             (cell.t_ns - face_ns) / NS_PER_S if with_face else 0.0,
@@ -128,6 +121,13 @@ class CellStepper:
         except NonFiniteError as error:
             _LOG.debug("cell %d left out: %s", cell.index, error)
             return None
+
+
+def _has_input(hop: Hop | None, health: Health) -> bool:
+    """Tell whether a face or a speaking voice carries an estimate."""
+    if health.face is not HealthState.LOST:
+        return True
+    return hop is not None and hop.reading.speech >= SPEECH
 
 
 def _estimate(

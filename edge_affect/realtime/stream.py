@@ -117,7 +117,7 @@ class AffectStream:
         self._ready: BoundedQueue[Estimate] = BoundedQueue(self._config.queue_capacity)
         self._lock = threading.RLock()
 
-    def __enter__(self) -> AffectStream:  # noqa: PYI034 - Self needs Python 3.11
+    def __enter__(self) -> AffectStream:
         """Open the devices or the file and, when live, begin.
 
         Raises:
@@ -310,7 +310,8 @@ class AffectStream:
         info = self.info
         grid = self._require_loop().grid
         assert grid is not None  # noqa: S101 - an estimate exists, so its grid does
-        simulated = isinstance(self._clock, SimClock)
+        # A file has times of its own, which no clock on the wall ever showed.
+        offset_ns = self._clock.wall_ns() - self._clock.now_ns() if info.live else 0
         return RunHeader(
             schema=record.SCHEMA,
             version=__version__,
@@ -325,8 +326,8 @@ class AffectStream:
             mount=asdict(self._config.mount),
             t0_ns=grid.t0_ns,
             cell_hz=grid.rate,
-            utc_offset_ns=self._clock.wall_ns() - self._clock.now_ns(),
-            utc_source="simulated" if simulated else "system",
+            utc_offset_ns=offset_ns,
+            utc_source="system" if info.live else "none",
         )
 
 

@@ -61,6 +61,7 @@ class VoicePath:
         self._hops: deque[Hop] = deque(maxlen=_HOPS_KEPT)
         self._next_number = 0
         self._heard = False
+        self._used_ns: int | None = None
         self._begin(0)
 
     def _begin(self, t_ns: int) -> None:
@@ -118,13 +119,16 @@ class VoicePath:
         """Number of the newest hop; -1 before the first."""
         return self._next_number - 1
 
-    def input_at(self, t_ns: int, chosen: int | None) -> VoiceInput:
-        """Return what health needs to know at ``t_ns``, hop ``chosen`` being used."""
-        limit_ns = t_ns - self._lag_ns
-        hop = None if chosen is None else self.hop(chosen)
+    def use(self, t_ns: int, number: int | None) -> tuple[Hop | None, VoiceInput]:
+        """Return hop ``number``, and what health needs to know, for a step at ``t_ns``.
+
+        Health follows from the hops that were used, not from those that happen to be
+        computed by now: only so is a replay equal.
+        """
+        hop = None if number is None else self.hop(number)
         if hop is not None:
-            return VoiceInput(max(0, limit_ns - hop.end_ns - HOP_NS))
-        ended = [h for h in self._hops if h.end_ns <= limit_ns]
-        if not ended:
-            return VoiceInput(None)
-        return VoiceInput(max(0, limit_ns - ended[-1].end_ns - HOP_NS), late=True)
+            self._used_ns = hop.end_ns
+        if self._used_ns is None:
+            return hop, VoiceInput(None)
+        age_ns = max(0, t_ns - self._lag_ns - self._used_ns - HOP_NS)
+        return hop, VoiceInput(age_ns, late=hop is None)

@@ -42,7 +42,7 @@ class RunHeader:
     utc_offset_ns: int
     """UTC since 1970 less monotonic time, ns; for display only."""
     utc_source: str
-    """Where ``utc_offset_ns`` comes from: ``system`` or ``simulated``."""
+    """Where ``utc_offset_ns`` comes from: ``system``, or ``none`` for a file."""
 
 
 class Sink(Protocol):

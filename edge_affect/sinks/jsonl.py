@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from edge_affect.errors import DataError, SinkError
 from edge_affect.sinks.base import RunHeader
+from edge_affect.sinks.files import check_target
 from edge_affect.sinks.record import (
     check_record,
     estimate_record,
@@ -39,13 +40,7 @@ class JsonlSink:
 
     def __init__(self, path: Path | str) -> None:
         path = Path(path)
-        folder = path.parent
-        if path.is_dir():
-            raise SinkError(f"{path}: is a directory, expected the name of a file")
-        if not folder.is_dir():
-            raise SinkError(f"{path}: there is no directory {folder}; make it first")
-        if not os.access(folder, os.W_OK):
-            raise SinkError(f"{path}: the directory {folder} may not be written to")
+        check_target(path)
         self.path = path
         """Name of the finished record."""
         self.error: SinkError | None = None

@@ -33,6 +33,14 @@ HEALTH_STATES = tuple(state.value for state in HealthState)
 
 _NUMBER = (int, float)
 _LARGEST = 1e300
+_HEADER_KINDS: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "Mapping[str, Any]": (dict,),
+    "tuple[int, int]": (list,),
+}
+"""Annotation in RunHeader → what JSON gives for it."""
 _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "index": int,
     "t_ms": _NUMBER,
@@ -139,16 +147,15 @@ def header_from_record(record: Mapping[str, Any]) -> RunHeader:
         if item.name not in record:
             raise DataError(f"run header: the key {item.name!r} is missing")
         values[item.name] = record[item.name]
+        kinds = _HEADER_KINDS[str(item.type)]
+        if type(values[item.name]) not in kinds:
+            raise DataError(
+                f"run header: {item.name}: got {values[item.name]!r:.60}, "
+                f"expected {' or '.join(kind.__name__ for kind in kinds)}"
+            )
     cell_hz = values["cell_hz"]
-    if not (
-        isinstance(cell_hz, list)
-        and len(cell_hz) == 2
-        and all(type(part) is int and part > 0 for part in cell_hz)
-    ):
-        raise DataError(f"run header: cell_hz: got {cell_hz!r}, expected [30, 1]")
-    for key in ("t0_ns", "utc_offset_ns"):
-        if type(values[key]) is not int:
-            raise DataError(f"run header: {key}: got {values[key]!r}, expected ns")
+    if len(cell_hz) != 2 or not all(type(part) is int and part > 0 for part in cell_hz):
+        raise DataError(f"run header: cell_hz: got {cell_hz!r:.60}, expected [30, 1]")
     values["cell_hz"] = (cell_hz[0], cell_hz[1])
     return RunHeader(**values)
 
@@ -178,7 +185,19 @@ def check_record(record: Mapping[str, Any]) -> None:
         if group is not None and not isinstance(group, dict):
             raise DataError(f"{key}: got {group!r}, expected numbers by label")
         for label, value in (group or {}).items():
+            if value is None:
+                raise DataError(f"{key}.{label}: got null, expected a number")
             _check_number(f"{key}.{label}", value)
+    _check_counts(record)
+
+
+def _check_counts(record: Mapping[str, Any]) -> None:
+    reasons = record["health"].get("reasons", [])
+    if not isinstance(reasons, list) or not all(isinstance(r, str) for r in reasons):
+        raise DataError(f"health.reasons: got {reasons!r:.60}, expected a list of text")
+    for reason, count in record["dropped"].items():
+        if type(count) is not int:
+            raise DataError(f"dropped.{reason}: got {count!r:.60}, expected a number")
 
 
 def _check_number(key: str, value: object) -> None:

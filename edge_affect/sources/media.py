@@ -107,8 +107,16 @@ class MediaSource:
                 f"{self._info.name}: was opened before; make another"
             )
         self._entered = True
-        path = _checked(self._path)
+        try:
+            self._open(_checked(self._path))
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _open(self, path: Path) -> None:
         self._decoder = decoder = _open_decoder(path, audio=self._audio)
+        self._items = decoder.items()
         self._info = SourceInfo(
             self._path.name,
             live=False,
@@ -116,12 +124,6 @@ class MediaSource:
             has_audio=decoder.has_audio,
             note=decoder.note,
         )
-        try:
-            self._items = decoder.items()
-        except BaseException:
-            self.close()
-            raise
-        return self
 
     def __exit__(
         self,

@@ -197,32 +197,6 @@ def card() -> dict[str, object]:
             "voice_lag_ms": 100,
             "ahead_ms": 333,
         },
-        "preprocessing": {
-            "face": {
-                "size_px": 112,
-                "channels": "RGB",
-                "range": [0, 255],
-                "template": [
-                    [36.5, 41.5],
-                    [75.5, 41.5],
-                    [56.0, 65.0],
-                    [40.0, 83.0],
-                    [72.0, 83.0],
-                ],
-            },
-            "voice": {
-                "rate_hz": 16000,
-                "window": 400,
-                "hop": 160,
-                "fft": 512,
-                "mels": 64,
-                "mel_low_hz": 60,
-                "mel_high_hz": 7600,
-                "floor": 1e-6,
-                "mean": -6.0,
-                "std": 4.0,
-            },
-        },
         "ranges": {"valence": [-1, 1], "arousal": [-1, 1]},
         "validity": {"yaw_deg": 30, "pitch_deg": 20, "spectra": ["visible"]},
         "temperatures": {"expression": 1.0},
@@ -232,7 +206,6 @@ def card() -> dict[str, object]:
 
 def main() -> None:
     """Write everything anew."""
-    sys.path.insert(0, str(HERE.parents[1]))
     from deploy.pack import PackSettings, pack
 
     graphs = HERE / "graphs"
@@ -256,4 +229,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(HERE.parents[1]))
     main()

@@ -6,18 +6,27 @@ import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from av import AudioFrame
+
+try:  # before any test hides it
+    import av
+except ImportError:
+    av = None  # type: ignore[assignment] # asked for below
+
 MS = Fraction(1, 1_000)
 SOUND_HZ = 44_100
 
 
 def picture(number: int, size: tuple[int, int] = (64, 48)) -> NDArray[np.uint8]:
-    """Return a grey picture whose brightness tells ``number``, a red top left corner."""
+    """Return grey whose brightness tells ``number``, with a red top left corner."""
     made = np.full((size[1], size[0], 3), 40 + 4 * (number % 50), np.uint8)
     made[: size[1] // 2, : size[0] // 2] = (0, 0, 255)
     return made
@@ -50,7 +59,7 @@ def write_clip(
     sound: NDArray[np.float32] | None = None,
     sound_ms: Sequence[int] = (0,),
 ) -> Path:
-    """Write pictures at given times and, with PyAV, sound that begins anew at each time.
+    """Write pictures at given times, and sound that begins anew at each of its times.
 
     Args:
         path: A name that ends in ``.mkv``, which keeps times to the millisecond.
@@ -59,16 +68,21 @@ def write_clip(
         sound: ``(2, samples)`` at ``SOUND_HZ``, cut evenly over ``sound_ms``.
         sound_ms: When each part of the sound begins, ms.
     """
-    av = pytest.importorskip("av", reason="av is not installed")
+    if av is None:
+        pytest.skip("av is not installed")
     with av.open(str(path), "w") as container:
-        video = container.add_stream("mjpeg", rate=25, time_base=MS) if frame_ms else None
+        video = (
+            container.add_stream("mjpeg", rate=25, time_base=MS) if frame_ms else None
+        )
         audio = None
         if sound is not None:
             audio = container.add_stream("pcm_s16le", rate=SOUND_HZ, layout="stereo")
         if video is not None:
             video.width, video.height, video.pix_fmt = *size, "yuvj420p"
             for number, t_ms in enumerate(frame_ms):
-                frame = av.VideoFrame.from_ndarray(picture(number, size), format="bgr24")
+                frame = av.VideoFrame.from_ndarray(
+                    picture(number, size), format="bgr24"
+                )
                 frame.pts, frame.time_base = t_ms, MS
                 container.mux(video.encode(frame))
             container.mux(video.encode())
@@ -76,19 +90,23 @@ def write_clip(
             parts = np.array_split(sound, len(sound_ms), axis=1)
             for part, t_ms in zip(parts, sound_ms, strict=True):
                 for start in range(0, part.shape[1], 1_024):
-                    piece = (part[:, start : start + 1_024] * 32_767).astype(np.int16)
-                    packed = np.ascontiguousarray(piece.T.reshape(1, -1))
-                    frame = av.AudioFrame.from_ndarray(packed, "s16", "stereo")
-                    frame.sample_rate = SOUND_HZ
-                    frame.time_base = Fraction(1, SOUND_HZ)
-                    frame.pts = t_ms * SOUND_HZ // 1_000 + start
-                    container.mux(audio.encode(frame))
+                    heard = _packed(part[:, start : start + 1_024])
+                    heard.pts = t_ms * SOUND_HZ // 1_000 + start
+                    container.mux(audio.encode(heard))
             container.mux(audio.encode())
     return path
 
 
+def _packed(stereo: NDArray[np.float32]) -> AudioFrame:
+    samples = (stereo * 32_767).astype(np.int16).T.reshape(1, -1)
+    heard = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), "s16", "stereo")
+    heard.sample_rate = SOUND_HZ
+    heard.time_base = Fraction(1, SOUND_HZ)
+    return heard
+
+
 def turn(path: Path, quarters: int) -> Path:
-    """Mark an mp4 to be shown turned clockwise by ``quarters`` of a turn, as phones do."""
+    """Mark an mp4 as filmed on its side: to be turned clockwise by ``quarters``."""
     content = bytearray(path.read_bytes())
     matrix_at = content.index(b"tkhd") + 44
     sine, cosine = ((0, 1), (1, 0), (0, -1), (-1, 0))[quarters % 4]
@@ -100,7 +118,7 @@ def turn(path: Path, quarters: int) -> Path:
 
 
 def move_frame(path: Path, from_ms: int, to_ms: int) -> Path:
-    """Give the frame at ``from_ms`` of a short mkv another time, which no muxer would."""
+    """Give the frame at ``from_ms`` of a short mkv another time; no muxer would."""
     content = bytearray(path.read_bytes())
     block = struct.pack(">BhB", 0x81, from_ms, 0x80)  # track, time, key frame
     at = content.index(block + b"\xff\xd8")

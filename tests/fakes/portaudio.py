@@ -53,7 +53,7 @@ class FakePyAudio:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> FakePyAudio:
         """Make ``import pyaudio`` find this."""
-        monkeypatch.setitem(sys.modules, "pyaudio", self)  # type: ignore[arg-type] # fake
+        monkeypatch.setitem(sys.modules, "pyaudio", self)
         return self
 
     def PyAudio(self) -> FakePyAudio:  # noqa: N802 - PyAudio's name

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from importlinter.api import read_configuration
+import tomli
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "edge_affect"
@@ -15,8 +15,9 @@ def _modules() -> set[str]:
 
 
 def _layered() -> list[str]:
-    contracts = read_configuration(str(ROOT / "pyproject.toml"))["contracts_options"]
-    (layers,) = (item["layers"] for item in contracts if item.get("id") == "layers")
+    settings = tomli.loads((ROOT / "pyproject.toml").read_text())
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (layers,) = (item["layers"] for item in contracts if item["id"] == "layers")
     return [name for layer in layers for name in re.findall(r"[\w.]+", layer)]
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli
 from packaging.requirements import Requirement
-from setuptools.config.pyprojecttoml import read_configuration
 
 ROOT = Path(__file__).parents[2]
-SETTINGS: dict[str, Any] = read_configuration(ROOT / "pyproject.toml", expand=False)
+SETTINGS: dict[str, Any] = tomli.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS: dict[str, list[str]] = SETTINGS["project"]["optional-dependencies"]
 ON_THE_DEVICE = {"jetson", "tensorrt"}
 """Extras that only a machine with an NVIDIA GPU can install or use."""

@@ -36,7 +36,8 @@ class FerPlus:
     @property
     def labels(self) -> NDArray[np.int64]:
         """``(B,)`` index of the class with most votes, the first on a tie."""
-        return self.votes.argmax(axis=1)
+        labels: NDArray[np.int64] = self.votes.argmax(axis=1)
+        return labels
 
     @property
     def soft_labels(self) -> NDArray[np.float32]:

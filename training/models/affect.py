@@ -137,7 +137,7 @@ class AffectGraph(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(
+    def forward(  # noqa: PLR0913, PLR0917 - the graph's inputs, in their order
         self,
         face_embedding: Tensor,
         voice_embedding: Tensor,

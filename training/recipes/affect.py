@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.checkpoint import load_checkpoint
 from training.compose import (
     AHEAD_CELLS,
     CELL_HZ,
@@ -19,6 +20,7 @@ from training.compose import (
     arrivals,
     compose,
 )
+from training.config import from_plain
 from training.loop import Trainer, run
 from training.losses import ccc_loss, gaussian_nll, soft_cross_entropy
 from training.material import PARTS, Frozen, Material, MaterialConfig, gather
@@ -84,8 +86,7 @@ def make_batch(
 def _arrive(
     sequence: Sequence, config: CellConfig, random: np.random.Generator
 ) -> tuple[NDArray[np.float32], ...]:
-    cells = len(sequence.face)
-    came = arrivals(cells, config, random)
+    came = arrivals(sequence.shown, config, random)
     ahead = np.full_like(sequence.affect, np.nan)
     ahead[:-AHEAD_CELLS] = sequence.affect[AHEAD_CELLS:]
     return (
@@ -103,8 +104,9 @@ def _arrive(
 
 def affect_loss(output: AffectOutput, batch: Batch) -> Tensor:
     """Sum the losses of expression, of valence and arousal, and of both ahead."""
-    shares = 0.95 * batch.shares + 0.05 / batch.shares.shape[-1]
-    total = soft_cross_entropy(output.expression.flatten(0, 1), shares.flatten(0, 1))
+    named = batch.shares.sum(dim=2) > 0
+    shares = 0.95 * batch.shares[named] + 0.05 / batch.shares.shape[-1]
+    total = soft_cross_entropy(output.expression[named], shares)
     total = total + 0.5 * gaussian_nll(output.affect, output.deviation, batch.affect)
     for axis in (0, 1):
         for estimate, truth in (
@@ -121,7 +123,7 @@ def affect_loss(output: AffectOutput, batch: Batch) -> Tensor:
     return total
 
 
-class AffectTrainer(Trainer[AffectTraining]):
+class AffectTrainer(Trainer[AffectTraining, AffectNet]):
     """Holds what one run needs between epochs."""
 
     recipe = RECIPE
@@ -172,6 +174,7 @@ def cut(whole: Sequence, cells: int, draw: np.random.Generator) -> Sequence:
     start = hop * hop_cells
     return Sequence(
         whole.face[start : start + cells],
+        whole.shown[start : start + cells],
         whole.voice[hop : hop + -(-cells // hop_cells)],
         whole.shares[start : start + cells],
         whole.affect[start : start + cells],
@@ -191,7 +194,7 @@ def fixed_batches(material: Material, config: CellConfig) -> dict[str, Batch]:
 
 
 @torch.no_grad()
-def affect_figures(net: torch.nn.Module, batch: Batch) -> dict[str, float]:
+def affect_figures(net: AffectNet, batch: Batch) -> dict[str, float]:
     """Return the network's figures on ``batch`` from a fresh state."""
     output, _ = net(batch.given, net.new_state(len(batch.shares)))
     truth, logits = _scored(batch.shares), _scored(output.expression)
@@ -222,7 +225,8 @@ def _scored(values: Tensor) -> NDArray[np.float32]:
 def _expression_figures(
     shares: NDArray[np.float32], logits: NDArray[np.float32]
 ) -> dict[str, float]:
-    truth = shares.argmax(axis=1)
+    named = shares.sum(axis=1) > 0
+    truth, logits = shares[named].argmax(axis=1), logits[named]
     return {
         "accuracy": accuracy(truth, logits.argmax(axis=1), logits.shape[1]),
         "expression_temperature": fit_temperature(logits, truth),
@@ -239,6 +243,15 @@ def _affect_cccs(truth: Tensor, estimate: Tensor, suffix: str) -> dict[str, floa
         for axis, name in enumerate(("valence", "arousal"))
         if known[:, axis].any()
     }
+
+
+def affect_training(checkpoint: Path) -> AffectTraining:
+    """Return the settings that a checkpoint was trained with.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    return from_plain(AffectTraining, load_checkpoint(checkpoint, RECIPE).config)
 
 
 def new_affect_net(config: AffectTraining, face: FaceNet) -> AffectNet:

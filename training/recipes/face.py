@@ -53,6 +53,7 @@ class FaceTraining:
 class _Examples:
     luma: Tensor
     shares: Tensor
+    labels: Tensor
     affect: Tensor
 
 
@@ -61,11 +62,18 @@ def to_class_order(votes: NDArray[np.float32]) -> NDArray[np.float32]:
     return votes[:, [VOTE_NAMES.index(name) for name in FACE_EXPRESSIONS]]
 
 
+def to_class_labels(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Turn FER+'s labels, whose ties its own order decided, into our classes."""
+    order = np.array([FACE_EXPRESSIONS.index(name) for name in VOTE_NAMES], np.int64)
+    return order[labels]
+
+
 def _load_ferplus(root: Path, part: str) -> _Examples:
     data = load_ferplus(root, part)
     luma = data.archive.read(data.names, TRAIN_PX, grey=True)
     shares = torch.from_numpy(to_class_order(data.soft_labels))
-    return _Examples(torch.from_numpy(luma), shares, torch.empty(0))
+    labels = torch.from_numpy(to_class_labels(data.labels))
+    return _Examples(torch.from_numpy(luma), shares, labels, torch.empty(0))
 
 
 def _load_synthetic(root: Path) -> _Examples:
@@ -74,10 +82,10 @@ def _load_synthetic(root: Path) -> _Examples:
     index = torch.tensor([FACE_EXPRESSIONS.index(name) for name in data.expressions])
     shares = functional.one_hot(index, len(FACE_EXPRESSIONS)).float()
     affect = np.stack([data.valence, data.arousal], axis=1)
-    return _Examples(torch.from_numpy(luma), shares, torch.from_numpy(affect))
+    return _Examples(torch.from_numpy(luma), shares, index, torch.from_numpy(affect))
 
 
-class FaceTrainer(Trainer[FaceTraining]):
+class FaceTrainer(Trainer[FaceTraining, FaceNet]):
     """Holds what one run needs between epochs."""
 
     recipe = RECIPE
@@ -85,7 +93,8 @@ class FaceTrainer(Trainer[FaceTraining]):
 
     def __init__(self, config: FaceTraining, data_root: Path) -> None:
         torch.manual_seed(config.seed)
-        net = FaceNet(config.net).to(memory_format=torch.channels_last)
+        # torch's stub lacks memory_format.
+        net = FaceNet(config.net).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.real = _load_ferplus(data_root, "train")
         self.dev = _load_ferplus(data_root, "dev")
         self.synthetic = _load_synthetic(data_root)
@@ -122,7 +131,7 @@ class FaceTrainer(Trainer[FaceTraining]):
     def evaluate(self) -> dict[str, float]:
         """Return accuracy and the fitted temperature on FER+'s selection part."""
         logits = run_face(self.average, self.dev.luma)[1]
-        labels = self.dev.shares.argmax(1)
+        labels = self.dev.labels
         hits = (logits.argmax(1) == labels).float().mean()
         temperature = fit_temperature(logits.numpy(), labels.numpy())
         return {"accuracy": float(hits), "expression_temperature": temperature}
@@ -130,10 +139,13 @@ class FaceTrainer(Trainer[FaceTraining]):
 
 @torch.no_grad()
 def run_face(
-    net: torch.nn.Module, luma: Tensor, batch: int = 512
+    net: FaceNet, luma: Tensor, batch: int = 64
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run on ``(B, S, S)`` uint8 luma; embeddings, logits, valence and arousal."""
-    parts = [net(part[:, None].float()) for part in luma.split(batch)]
+    parts = [
+        net(luma[start : start + batch, None].float())
+        for start in range(0, len(luma), batch)
+    ]
     embedding, logits, affect = (
         torch.cat(column) for column in zip(*parts, strict=True)
     )

@@ -55,13 +55,17 @@ def blend(
 
 
 def tint(
-    picture: NDArray[np.uint8], levels: tuple[float, float, float], mask: NDArray[np.uint8]
+    picture: NDArray[np.uint8],
+    levels: tuple[float, float, float],
+    mask: NDArray[np.uint8],
 ) -> None:
     """Lay one colour over ``picture`` where ``mask`` is 255."""
-    blend(picture, np.full_like(picture, np.uint8(levels)), mask)
+    blend(picture, np.full_like(picture, levels), mask)
 
 
-def box_px(points_px: Points, margin_px: int, picture: NDArray[Any]) -> tuple[slice, slice]:
+def box_px(
+    points_px: Points, margin_px: int, picture: NDArray[Any]
+) -> tuple[slice, slice]:
     """Return the rows and columns that hold the points, cut to the picture."""
     low = np.floor(points_px.min(0)).astype(int) - margin_px
     high = np.ceil(points_px.max(0)).astype(int) + margin_px + 1

@@ -25,7 +25,8 @@ class Place:
 
     def points(self, offsets: list[tuple[float, float]]) -> Points:
         """Return picture points from offsets to the neck, half head heights."""
-        return np.array(offsets, np.float32) * self.scale_px + np.float32(self.neck_px)
+        moved = np.array(offsets) * self.scale_px + np.array(self.neck_px)
+        return np.asarray(moved, np.float32)
 
 
 def paint_cabin(identity: Identity, place: Place) -> NDArray[np.uint8]:
@@ -40,25 +41,27 @@ def paint_cabin(identity: Identity, place: Place) -> NDArray[np.uint8]:
     blur = 0.035 * place.scale_px
     picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), max(0.4, blur)), np.uint8)
     _paint_seat(picture, identity.cabin, place)
-    picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), max(0.4, blur / 2)), np.uint8)
+    picture = np.asarray(
+        cv2.GaussianBlur(picture, (0, 0), max(0.4, blur / 2)), np.uint8
+    )
     _paint_torso(picture, identity, place)
     lit = picture * _falloff(identity, place)[..., None]
-    return np.clip(lit, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(lit, 0, 255), np.uint8)
 
 
 def _paint_roof(picture: NDArray[np.uint8], cabin: Cabin, place: Place) -> None:
     width, height = place.size
     side = cabin.window_side
-    roof = np.float32([[0, 0], [width, 0], [width, 0.13 * height], [0, 0.1 * height]])
+    roof = np.array([[0, 0], [1, 0], [1, 0.13], [0, 0.1]]) * [width, height]
     fill(picture, roof, shade(cabin.trim, 1.25))
     # The rear window, small and on the far side.
     middle = width * (0.5 - 0.33 * side)
     rear = [[-0.13, 0.2], [0.12, 0.19], [0.15, 0.42], [-0.15, 0.43]]
-    corners = np.array(rear, np.float32) * np.float32([width, height])
+    corners = np.array(rear) * [width, height]
     corners[:, 0] += middle
     fill(picture, corners, shade((0.86, 0.82, 0.78), 0.65 * cabin.daylight))
-    bench = np.float32([[0, 0.52], [1, 0.5], [1, 1], [0, 1]]) * [width, height]
-    fill(picture, bench.astype(np.float32), shade(cabin.seat, 0.6))
+    bench = np.array([[0, 0.52], [1, 0.5], [1, 1], [0, 1]]) * [width, height]
+    fill(picture, bench, shade(cabin.seat, 0.6))
 
 
 def _paint_window(picture: NDArray[np.uint8], cabin: Cabin, place: Place) -> None:
@@ -81,15 +84,22 @@ def _paint_window(picture: NDArray[np.uint8], cabin: Cabin, place: Place) -> Non
     near = 0.5 + 0.5 * cabin.window_side
     into = -cabin.window_side
     edge = [[0.0, 0.12], [0.24, 0.15], [0.31, 0.3], [0.3, 0.56], [0.0, 0.62]]
-    corners = np.array([[near + into * x, y] for x, y in edge], np.float32)
-    corners *= np.float32([width, height])
+    corners = np.array([[near + into * x, y] for x, y in edge])
+    corners *= [width, height]
     stroke(picture, corners, shade(cabin.trim, 0.25), 0.03 * height, closed=True)
     fill(mask, corners, 255)
     picture[...] = np.where(mask[..., None] > 127, outside, picture)
 
 
 def _paint_seat(picture: NDArray[np.uint8], cabin: Cabin, place: Place) -> None:
-    back = [(-1.75, 2.6), (-1.6, 0.7), (-1.2, 0.32), (1.2, 0.32), (1.6, 0.7), (1.75, 2.6)]
+    back = [
+        (-1.75, 2.6),
+        (-1.6, 0.7),
+        (-1.2, 0.32),
+        (1.2, 0.32),
+        (1.6, 0.7),
+        (1.75, 2.6),
+    ]
     fill(picture, place.points(back), shade(cabin.seat, 0.8))
     for x in (-0.35, 0.35):
         post = place.points([(x, -0.3), (x, 0.5)])
@@ -126,17 +136,24 @@ def _paint_torso(picture: NDArray[np.uint8], identity: Identity, place: Place) -
     collar = place.points([neck[3], (-0.22, 0.64), (0.0, 0.82), (0.22, 0.64), neck[7]])
     stroke(layer, collar, shade(looks.cloth, 0.55), 0.07 * scale)
     side = identity.cabin.window_side
-    belt = [(side * 1.15, 0.5), (side * 0.85, 0.42), (-side * 0.75, 3.2), (-side * 0.4, 3.2)]
+    belt = [
+        (side * 1.15, 0.5),
+        (side * 0.85, 0.42),
+        (-side * 0.75, 3.2),
+        (-side * 0.4, 3.2),
+    ]
     fill(layer, place.points(belt), (38, 36, 36))
-    layer = np.asarray(cv2.GaussianBlur(layer, (0, 0), max(0.4, 0.02 * scale)), np.uint8)
+    layer = np.asarray(
+        cv2.GaussianBlur(layer, (0, 0), max(0.4, 0.02 * scale)), np.uint8
+    )
     picture[...] = _under_chin(layer, wide, place)
 
 
 def _hair_behind(identity: Identity) -> list[tuple[float, float]]:
     """Return the outline of long hair behind the neck, offsets to the neck."""
     wide = identity.shape.width + 0.7 * identity.looks.hair_volume
-    down = np.linspace(-1.3, 0.42, 16)
-    right = wide * np.clip(1 - ((down + 0.45) / 1.1) ** 4, 0.4, 1)
+    down = np.linspace(-0.9, 0.42, 16)
+    right = wide * np.clip(1 - ((down + 0.25) / 0.8) ** 4, 0.3, 1)
     edge = list(zip(right.tolist(), down.tolist(), strict=True))
     return [*edge, *[(-x, y) for x, y in reversed(edge)]]
 

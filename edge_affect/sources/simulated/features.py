@@ -26,6 +26,8 @@ _WIDE_OPEN = 0.22
 
 _ACROSS = np.linspace(-1, 1, 25, dtype=np.float32)
 _ALONG = np.linspace(0, 1, 13, dtype=np.float32)
+_TURN = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+_RING = np.stack([np.cos(_TURN), np.sin(_TURN)], 1)
 _LID = np.clip(np.sin(np.pi * _ALONG**0.9), 0, 1) ** 0.8
 
 
@@ -80,22 +82,26 @@ class Features:
     def _draw_eye(self, texture: NDArray[np.uint8], moved: Movement, side: int) -> None:
         upper, lower = self._lids(moved, side)
         skin, hair = self._looks.skin, self._looks.hair
-        patch = texture[box_px(np.concatenate([upper, lower]), 2, texture)]
-        corner = box_px(np.concatenate([upper, lower]), 2, texture)
-        origin = np.array([corner[1].start, corner[0].start], np.float32)
+        rows, columns = box_px(np.concatenate([upper, lower]), 2, texture)
+        patch = texture[rows, columns]
+        origin = np.array([columns.start, rows.start])
         mask = np.zeros(patch.shape[:2], np.uint8)
         fill(mask, np.concatenate([upper, lower[::-1]]) - origin, 255)
         ball = np.empty_like(patch)
         ball[:] = shade(_SCLERA)
         top = upper - origin
         self._draw_iris(ball, origin, moved, side)
-        stroke(ball, top + [0, 0.012 * self._scale], shade(_SCLERA, 0.6), 0.03 * self._scale)
+        stroke(
+            ball,
+            top + np.array([0, 0.012 * self._scale]),
+            shade(_SCLERA, 0.6),
+            0.03 * self._scale,
+        )
         blend(patch, ball, mask)
-        crease = upper - [0, (0.05 - 0.015 * moved.closed) * self._scale]
+        crease = upper - np.array([0, (0.05 - 0.015 * moved.closed) * self._scale])
         stroke(texture, crease[1:-1], shade(skin, 0.72), 0.012 * self._scale)
         stroke(texture, lower, shade(skin, 0.62), 0.01 * self._scale)
-        lash = tuple(0.35 * h + 0.02 for h in hair)
-        stroke(texture, upper, shade((lash[0], lash[1], lash[2])), 0.022 * self._scale)
+        stroke(texture, upper, shade(hair, 0.35), 0.022 * self._scale)
 
     def _lids(self, moved: Movement, side: int) -> tuple[Points, Points]:
         """Return upper and lower lid from the inner to the outer corner, pixels."""
@@ -117,21 +123,18 @@ class Features:
         self, ball: NDArray[np.uint8], origin: Points, moved: Movement, side: int
     ) -> None:
         shape, scale = self._shape, self._scale
-        centre = np.array(
-            [[side * shape.eye_x + moved.gaze[0], shape.eye_y - 0.008 + moved.gaze[1]]],
-            np.float32,
-        )
-        centre = self._geometry.texture_px(centre) - origin
-        turn = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-        ring = np.stack([np.cos(turn), np.sin(turn)], 1).astype(np.float32)
-        iris = self._looks.iris
-        fill(ball, centre + ring * (_IRIS * scale), shade(iris, 0.45))
-        fill(ball, centre + ring * (0.8 * _IRIS * scale), shade(iris))
-        fill(ball, centre + ring * (0.42 * _IRIS * scale), shade((0.02, 0.02, 0.02)))
-        glint = centre + [0.4 * _IRIS * scale, -0.4 * _IRIS * scale]
-        fill(ball, glint + ring * (0.22 * _IRIS * scale), (255, 255, 255))
+        look = [side * shape.eye_x + moved.gaze[0], shape.eye_y + moved.gaze[1]]
+        centre = self._geometry.texture_px(np.array([look])) - origin
+        iris, radius = self._looks.iris, _IRIS * scale
+        fill(ball, centre + _RING * radius, shade(iris, 0.45))
+        fill(ball, centre + _RING * (0.8 * radius), shade(iris))
+        fill(ball, centre + _RING * (0.42 * radius), shade((0.02, 0.02, 0.02)))
+        glint = centre + np.array([0.4, -0.4]) * radius
+        fill(ball, glint + _RING * (0.22 * radius), (255, 255, 255))
 
-    def _draw_brow(self, texture: NDArray[np.uint8], moved: Movement, side: int) -> None:
+    def _draw_brow(
+        self, texture: NDArray[np.uint8], moved: Movement, side: int
+    ) -> None:
         shape, t = self._shape, _ALONG
         inner, outer = (1 - t) ** 1.5, t**0.9
         rise = 0.085 * moved["AU1"] * inner + 0.075 * moved["AU2"] * outer
@@ -141,8 +144,12 @@ class Features:
         x = side * (start + (2 * shape.eye_width + 0.07) * t)
         bend = shape.brow_arch * np.sin(np.pi * np.minimum(0.8 * t + 0.05, 1))
         y = shape.eye_y - shape.brow_gap - bend - rise + sink
-        half = 0.5 * shape.brow_thickness * np.minimum(1, 0.6 + 2 * t) * (1 - 0.75 * t**2)
-        edge = np.concatenate([np.stack([x, y - half], 1), np.stack([x, y + half], 1)[::-1]])
+        half = (
+            0.5 * shape.brow_thickness * np.minimum(1, 0.6 + 2 * t) * (1 - 0.75 * t**2)
+        )
+        edge = np.concatenate(
+            [np.stack([x, y - half], 1), np.stack([x, y + half], 1)[::-1]]
+        )
         points = self._geometry.texture_px(edge.astype(np.float32))
         rows, columns = box_px(points, 2, texture)
         patch = texture[rows, columns]
@@ -150,7 +157,9 @@ class Features:
         origin = np.array([columns.start, rows.start], np.float32)
         fill(mask, points - origin, 235)
         self._soften(mask)
-        mask = (mask.astype(np.uint16) * self._hairs[rows, columns] >> 8).astype(np.uint8)
+        mask = (mask.astype(np.uint16) * self._hairs[rows, columns] >> 8).astype(
+            np.uint8
+        )
         tint(patch, shade(self._looks.brows), mask)
 
     def _draw_mouth(self, texture: NDArray[np.uint8], moved: Movement) -> None:
@@ -173,7 +182,9 @@ class Features:
         if moved.gap > 0.012:
             stroke(texture, floor, shade(lips, 0.6), 0.01 * scale)
 
-    def _draw_teeth(self, texture: NDArray[np.uint8], roof: Points, floor: Points) -> None:
+    def _draw_teeth(
+        self, texture: NDArray[np.uint8], roof: Points, floor: Points
+    ) -> None:
         inside = slice(4, -4)
         middle = roof[len(roof) // 2, 1]
         bite = np.minimum(middle + 0.055 * self._scale, floor[:, 1])
@@ -182,7 +193,7 @@ class Features:
         if np.ptp(floor[:, 1] - roof[:, 1]) > 0.1 * self._scale:
             rest = np.maximum(floor[:, 1] - 0.06 * self._scale, edge[:, 1].max())
             tongue = np.stack([floor[:, 0], np.minimum(rest, floor[:, 1])], 1)
-            fill(texture, np.concatenate([tongue, floor[::-1]])[:, :], shade(_TONGUE))
+            fill(texture, np.concatenate([tongue, floor[::-1]]), shade(_TONGUE))
         fill(texture, np.concatenate([roof[inside], edge[::-1]]), shade(_TEETH))
 
     def _lip_lines(
@@ -191,7 +202,11 @@ class Features:
         """Return outer (upper, lower) and inner (roof, floor) edges, pixels."""
         shape, t = self._shape, _ACROSS
         smile, sad, press = moved["AU12"], moved["AU15"], moved["AU24"]
-        narrow = 0.12 * moved["AU23"] + 0.07 * press + 0.35 * min(moved.jaw, 0.6) * (1 - smile)
+        narrow = (
+            0.12 * moved["AU23"]
+            + 0.07 * press
+            + 0.35 * min(moved.jaw, 0.6) * (1 - smile)
+        )
         half = shape.mouth_width * (1 + 0.3 * smile + 0.06 * sad - narrow)
         corner = shape.mouth_y - 0.006 - 0.1 * smile + 0.06 * sad + 0.3 * moved.gap
         corner -= 0.02 * moved["AU10"]
@@ -202,7 +217,7 @@ class Features:
         floor = middle + 0.78 * moved.gap + 0.006 * smile
         across = half * t
         arc = np.abs(t) ** 2
-        roof_y = roof + (corner - roof) * arc 
+        roof_y = roof + (corner - roof) * arc
         floor_y = floor + (corner - floor) * np.abs(t) ** 2.4
         full = np.sqrt(np.clip(1 - t * t, 0, 1))
         cupid = 1 - 0.28 * np.exp(-((t / 0.13) ** 2)) + 0.12 * np.exp(-((t / 0.3) ** 2))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_affect.sources.simulated.head import Points
+from edge_affect.sources.simulated.head import Points, Pose
 from edge_affect.sources.simulated.identity import HairStyle, Identity
 
-_STREAM = 12
+_SCALP, _STRANDS = 12, 33
 _LOCK_POINTS = 24
 
 Map = NDArray[np.float32]
@@ -23,7 +23,7 @@ def scalp_cover(identity: Identity, x: Map, y: Map) -> tuple[Map, Map]:
     import cv2
 
     looks, width = identity.looks, identity.shape.width
-    random = np.random.default_rng([identity.seed, _STREAM])
+    random = np.random.default_rng([identity.seed, _SCALP])
     size = (x.shape[1], y.shape[0])
     jag = random.normal(0, 1, (1, max(8, size[0] // 3))).astype(np.float32)
     jag = np.asarray(cv2.resize(jag, (size[0], 1), interpolation=cv2.INTER_CUBIC))
@@ -58,8 +58,8 @@ def streak_pattern(random: np.random.Generator, size: tuple[int, int]) -> Map:
     width, height = size
     rough = random.normal(0, 1, (max(2, height // 24), width)).astype(np.float32)
     fine = np.asarray(cv2.resize(rough, size, interpolation=cv2.INTER_CUBIC))
-    soft = np.asarray(cv2.GaussianBlur(fine, (5, 1), 0.8))
-    return soft / max(float(soft.std()), 1e-6)
+    soft = np.asarray(cv2.GaussianBlur(fine, (5, 1), 0.8), np.float32)
+    return np.asarray(soft / max(float(soft.std()), 1e-6), np.float32)
 
 
 def hair_volume(identity: Identity) -> NDArray[np.float32]:
@@ -75,27 +75,43 @@ def hair_volume(identity: Identity) -> NDArray[np.float32]:
     return np.asarray(volume * fade, np.float32)
 
 
-def side_locks(identity: Identity, sway: float) -> list[Points]:
+def side_locks(identity: Identity, pose: Pose) -> list[Points]:
     """Return the polygons of long hair beside the face, half heads from its middle.
 
     Args:
         identity: Whose hair; without long hair there is none.
-        sway: Sideways offset of the free ends, half head heights.
+        pose: Of the head; the free ends hang down.
     """
     if identity.looks.hair_style is not HairStyle.LONG:
         return []
     width, volume = identity.shape.width, identity.looks.hair_volume
     t = np.linspace(0, 1, _LOCK_POINTS)
-    down = -0.62 + 1.95 * t
-    outer = width + volume * (1 + 0.3 * np.sin(3 * t)) - 0.5 * np.clip(0.3 - t, 0, 1)
+    down = -0.8 + 2.13 * t
+    outer = width + volume * (1 + 0.3 * np.sin(3 * t)) - 0.9 * np.clip(0.3 - t, 0, 1)
     thick = 0.1 + 0.16 * np.sin(np.pi * np.clip(t, 0, 0.8) / 1.6)
     thick = thick * np.sqrt(np.clip((1 - t) / 0.25, 0, 1))
-    inner = outer - volume - thick
+    inner = outer - (volume + thick) * np.clip(t / 0.12, 0, 1)
     outer = outer - 0.35 * thick * t
-    locks = []
+    turned = abs(np.sin(pose.yaw))
+    aside = np.hypot(np.cos(pose.yaw), 1.15 * turned) + 0.25 * turned
+    sway = -0.3 * pose.roll * t * t
+    locks: list[Points] = []
     for side in (-1, 1):
-        shift = sway * t * t
-        edge = np.stack([side * outer + shift, down], 1)
-        back = np.stack([side * inner + shift, down], 1)[::-1]
-        locks.append(np.concatenate([edge, back]).astype(np.float32))
+        # The far lock is behind the face, and only its outer edge shows.
+        far = side * 0.4 * turned if side * pose.yaw > 0 else 0.0
+        edge = np.stack([side * outer * aside + far + sway, down], 1)
+        back = np.stack([side * inner * aside + far + sway, down], 1)[::-1]
+        locks.append(np.concatenate([edge, back]))
     return locks
+
+
+def strand_picture(identity: Identity, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return a picture of ``size`` full of lit hair to cut hair shapes from."""
+    random = np.random.default_rng([identity.seed, _STRANDS])
+    light = identity.light
+    across = np.linspace(-1, 1, size[0], dtype=np.float32)
+    level = 0.6 + 0.16 * light.direction[0] * across
+    level = level + 0.08 * streak_pattern(random, size)
+    hair = np.array(identity.looks.hair, np.float32)
+    lit = 255 * light.exposure * level[..., None] * hair
+    return np.asarray(np.clip(lit, 0, 255), np.uint8)

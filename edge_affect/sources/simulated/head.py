@@ -9,14 +9,15 @@ front needs no stretching and a turned head still finds its temples.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.sources.simulated.identity import FaceShape
 
-Points = NDArray[np.float32]
-"""``(N, 2)`` float32."""
+Points = NDArray[np.floating[Any]]
+"""``(N, 2)`` places in a plane."""
 
 _TABLE = 512
 _SIDE_STRETCH = 1.25
@@ -54,7 +55,7 @@ class Pose:
         turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
         nod = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
         tilt = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-        return tilt @ nod @ turn
+        return np.asarray(tilt @ nod @ turn, np.float64)
 
 
 class HeadGeometry:
@@ -82,9 +83,11 @@ class HeadGeometry:
     def texture_px(self, points: Points) -> Points:
         """Return texture pixels of ``points`` near the front of the face."""
         origin = np.array([-self._half_texture, TEXTURE_TOP], np.float32)
-        return (points - origin) * np.float32(self.scale_px) - np.float32(0.5)
+        return np.asarray((points - origin) * self.scale_px - 0.5, np.float32)
 
-    def texture_grid(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def texture_grid(
+        self, step: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return x ``(W,)`` and y ``(H,)`` of every ``step``-th texture pixel."""
         width, height = self.texture_size
         x = (np.arange(0, width, step) + step / 2) / self.scale_px - self._half_texture
@@ -105,16 +108,14 @@ class HeadGeometry:
         front = depth[:, None] * np.cos(theta)
         return np.dstack([width * np.sin(theta), down, front]).astype(np.float32)
 
-    def centre_px(self, pivot_px: tuple[float, float], pose: Pose) -> tuple[float, float]:
+    def centre_px(
+        self, pivot_px: tuple[float, float], pose: Pose
+    ) -> tuple[float, float]:
         """Return the picture's point of the middle of the head on its neck."""
         reach = _NECK * self.scale_px
         x = pivot_px[0] + reach * np.sin(pose.roll) + 0.08 * reach * np.sin(pose.yaw)
         y = pivot_px[1] - reach * np.cos(pose.roll) - 0.12 * reach * np.sin(pose.pitch)
         return float(x), float(y)
-
-    def project(self, places: NDArray[np.float32], pose: Pose) -> Points:
-        """Return ``(N, 2)`` picture offsets from the head's middle, half heads."""
-        return (places @ pose.rotation().T)[:, :2].astype(np.float32)
 
     def outline(self, pose: Pose, volume: NDArray[np.float32] | float = 0.0) -> Points:
         """Return the silhouette's ``(N, 2)`` picture offsets, half heads.
@@ -127,7 +128,10 @@ class HeadGeometry:
         y = -np.cos(np.linspace(0, np.pi, 48)).astype(np.float32)
         rows = _rows(y)
         width, depth = self._width[rows], self._depth[rows]
-        reach = np.hypot(width * np.cos(pose.yaw), depth * np.sqrt(1 - 0.97 * y * y) * np.sin(pose.yaw))
+        reach = np.hypot(
+            width * np.cos(pose.yaw),
+            depth * np.sqrt(1 - 0.97 * y * y) * np.sin(pose.yaw),
+        )
         reach = reach + volume * np.sqrt(1 - y * y)
         chin = np.clip((y - 0.2) / 0.8, 0, 1)
         y = y * (1 + np.asarray(volume, np.float32))
@@ -225,10 +229,10 @@ class HeadGeometry:
 
 def _rows(y: NDArray[np.float32]) -> NDArray[np.intp]:
     share = (y - TEXTURE_TOP) * ((_TABLE - 1) / (TEXTURE_BOTTOM - TEXTURE_TOP))
-    return np.clip(share, 0, _TABLE - 1).astype(np.intp)
+    return np.asarray(np.clip(share, 0, _TABLE - 1), np.intp)
 
 
-def _tilt(points: NDArray[np.float32], roll: float) -> Points:
+def _tilt(points: Points, roll: float) -> Points:
     cosine, sine = np.cos(roll), np.sin(roll)
     turn = np.array([[cosine, sine], [-sine, cosine]])
-    return (points @ turn).astype(np.float32)
+    return np.asarray(points @ turn, np.float32)

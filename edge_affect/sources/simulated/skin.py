@@ -93,7 +93,9 @@ def _twice(x: Map, y: Map, at: tuple[float, float], size: tuple[float, float]) -
     return _bump(np.abs(x), y, at, size)
 
 
-def _groove(x: Map, y: Map, ends: tuple[float, float, float, float], width: float) -> Map:
+def _groove(
+    x: Map, y: Map, ends: tuple[float, float, float, float], width: float
+) -> Map:
     """Return a soft line of height 1 on both sides of the face."""
     x0, y0, x1, y1 = ends
     along = np.array([x1 - x0, y1 - y0])
@@ -142,7 +144,9 @@ def _fold(unit: str, shape: FaceShape, x: Map, y: Map) -> Map:
         fold = 0.011 * waves * _twice(x, y, (0.36, brow - 0.15), (0.13, 0.08))
     elif unit == "AU4":
         fold = 0.03 * _bump(x, y, (0, brow + 0.03), (0.07, 0.07))
-        fold = fold - 0.028 * _groove(x, y, (0.055, brow - 0.08, 0.05, brow + 0.09), 0.016)
+        fold = fold - 0.028 * _groove(
+            x, y, (0.055, brow - 0.08, 0.05, brow + 0.09), 0.016
+        )
         fold = fold + 0.02 * _twice(x, y, (0.17, brow + 0.02), (0.1, 0.04))
     elif unit == "AU6":
         fold = 0.05 * _twice(x, y, (0.37, shape.eye_y + 0.2), (0.13, 0.08))
@@ -186,7 +190,9 @@ def _resting_shadow(identity: Identity, x: Map, y: Map) -> Map:
     dark = dark + 0.22 * _twice(x, y, (shape.eye_x, shape.eye_y), (0.15, 0.08))
     dark = dark + 0.12 * _twice(x, y, (shape.eye_x, shape.eye_y + 0.11), (0.11, 0.03))
     dark = dark + 0.4 * _bump(x, y, (0, shape.nose_y + 0.085), (0.1, 0.03))
-    dark = dark + 0.2 * _twice(x, y, (shape.nose_width + 0.02, shape.nose_y), (0.03, 0.05))
+    dark = dark + 0.2 * _twice(
+        x, y, (shape.nose_width + 0.02, shape.nose_y), (0.03, 0.05)
+    )
     dark = dark + 0.28 * _bump(x, y, (0, shape.mouth_y + 0.125), (0.13, 0.025))
     dark = dark + 0.55 * np.clip((y - 0.9) / 0.12, 0, 1)
     side = np.clip((np.abs(x) - 0.72 * shape.width) / (0.5 * shape.width), 0, 1)

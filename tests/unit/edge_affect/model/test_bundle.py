@@ -190,7 +190,7 @@ def _entry(manifest: dict[str, Any]) -> dict[str, Any]:
 def test_load_bundle_refuses_heads_that_are_not_the_graphs(edited: Any) -> None:
     """A manifest cannot hide an emotion head of its graphs, nor promise one."""
     folder = edited(lambda m: m["heads"].pop("voice_emotion"))
-    assert "the graphs have the head 'voice_emotion'" in _refused(folder)
+    assert "lacks voice_emotion, but a graph has" in _refused(folder)
 
 
 def test_load_bundle_refuses_heads_without_a_graph(edited: Any) -> None:
@@ -200,7 +200,7 @@ def test_load_bundle_refuses_heads_without_a_graph(edited: Any) -> None:
         manifest["graphs"].pop("face")
         manifest["graphs"].pop("affect")
 
-    assert "the manifest has the head" in _refused(edited(change))
+    assert "lists expression, but no graph has" in _refused(edited(change))
 
 
 def test_load_bundle_scans_graphs_whose_digests_fit(edited: Any) -> None:

@@ -1,0 +1,229 @@
+"""What every runner promises; one suite for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge_affect.errors import NonFiniteError, RunnerError
+from edge_affect.runners.base import GraphFile, Runner, StreamState
+from edge_affect.runners.onnxruntime import OnnxRunner
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+COUNTER = GraphFile("counter", (DATA / "graphs" / "counter.onnx").read_bytes())
+"""Adds its input ``x`` to its state and gives the sum as ``y``."""
+TINY = [
+    GraphFile(name, (DATA / "tiny_bundle" / f"{name}.cpu-fp32.onnx").read_bytes())
+    for name in ("face", "voice", "affect")
+]
+FACTORIES: dict[str, Callable[[list[GraphFile]], Runner]] = {
+    "onnxruntime": OnnxRunner,
+    "onnxruntime-2-threads": lambda graphs: OnnxRunner(graphs, threads=2),
+}
+Open = Callable[[list[GraphFile]], Runner]
+
+
+@pytest.fixture(params=FACTORIES)
+def open_runner(request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Return a function that opens a runner of each kind and closes it afterwards."""
+    opened: list[Runner] = []
+
+    def open_one(graphs: list[GraphFile]) -> Runner:
+        opened.append(FACTORIES[request.param](graphs))
+        return opened[-1]
+
+    yield open_one
+    for runner in opened:
+        runner.close()
+
+
+@pytest.fixture
+def counter(open_runner: Open) -> Runner:
+    """Return a runner of the counter."""
+    return open_runner([COUNTER])
+
+
+def _x(*values: float) -> NDArray[np.float32]:
+    return np.array([values], np.float32)
+
+
+def _count(runner: Runner, state: StreamState, *values: float) -> list[float]:
+    out = runner.step(state, "counter", {"x": _x(*values)})
+    return [float(value) for value in out["y"][0]]
+
+
+def test_runner_reads_signatures_from_the_graph(open_runner: Open) -> None:
+    """Names and shapes are the graph's; the state is apart from inputs and outputs."""
+    signatures = open_runner(TINY).signatures
+    assert set(signatures) == {"face", "voice", "affect"}
+    assert signatures["face"].inputs == {"image": (1, 3, 112, 112)}
+    assert signatures["face"].state == {}
+    assert signatures["voice"].inputs == {"mel": (1, 10, 64)}
+    assert signatures["voice"].state == {"state_hidden": (1, 12)}
+    assert signatures["voice"].outputs == {
+        "embedding": (1, 32),
+        "speech": (1, 1),
+        "emotion": (1, 7),
+    }
+
+
+def test_runner_carries_state_from_step_to_step(counter: Runner) -> None:
+    """Each step sees the state that the one before left; a new one is zeros."""
+    state = counter.new_state()
+    assert _count(counter, state, 1, 2) == [1, 2]
+    assert _count(counter, state, 1, 2) == [2, 4]
+    assert _count(counter, counter.new_state(), 5, 5) == [5, 5]
+
+
+def test_runner_keeps_streams_apart(counter: Runner) -> None:
+    """Two states on one runner do not see each other."""
+    first, second = counter.new_state(), counter.new_state()
+    _count(counter, first, 1, 1)
+    assert _count(counter, second, 10, 10) == [10, 10]
+    assert _count(counter, first, 1, 1) == [2, 2]
+
+
+def test_runner_reset_forgets_one_graph(counter: Runner) -> None:
+    """After a reset the graph's state is zeros again."""
+    state = counter.new_state()
+    _count(counter, state, 3, 3)
+    counter.reset(state, "counter")
+    assert _count(counter, state, 1, 1) == [1, 1]
+
+
+def test_runner_keeps_the_state_when_an_output_is_not_finite(counter: Runner) -> None:
+    """An overflow is a NonFiniteError, and the step might not have been."""
+    state = counter.new_state()
+    largest = float(np.finfo(np.float32).max)
+    _count(counter, state, largest, 1)
+    with pytest.raises(NonFiniteError, match="the state was kept"):
+        _count(counter, state, largest, 1)
+    assert _count(counter, state, 0, 0) == [largest, 1]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_runner_refuses_inputs_that_are_not_finite(
+    counter: Runner, value: float
+) -> None:
+    """NaN and infinity never reach the graph or its state."""
+    state = counter.new_state()
+    with pytest.raises(NonFiniteError, match="input 'x' is not finite"):
+        _count(counter, state, value, 1)
+    assert _count(counter, state, 1, 1) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {},
+        {"y": np.zeros((1, 2), np.float32)},
+        {"x": np.zeros((1, 2), np.float32), "z": np.zeros(1, np.float32)},
+        {"x": np.zeros((1, 2), np.float64)},
+        {"x": np.zeros((1, 3), np.float32)},
+        {"x": np.zeros(2, np.float32)},
+        {"x": np.zeros((1, 2), np.float32), "state_sum": np.zeros((1, 2), np.float32)},
+    ],
+)
+def test_runner_refuses_wrong_inputs(
+    counter: Runner, inputs: dict[str, NDArray[np.float32]]
+) -> None:
+    """A wrong name, shape or dtype is one line that says what was expected."""
+    with pytest.raises(RunnerError, match=r"^counter: .*expected") as caught:
+        counter.step(counter.new_state(), "counter", inputs)
+    assert "\n" not in str(caught.value)
+
+
+def test_runner_names_the_graphs_and_outputs_it_has(counter: Runner) -> None:
+    """An unknown graph or output is refused with what there is."""
+    state = counter.new_state()
+    with pytest.raises(RunnerError, match="expected one of counter"):
+        counter.step(state, "face", {})
+    with pytest.raises(RunnerError, match="expected some of y"):
+        counter.step(state, "counter", {"x": _x(1, 1)}, ("z",))
+
+
+def test_runner_returns_the_outputs_asked_for(open_runner: Open) -> None:
+    """Outputs may be chosen; the state is never among them."""
+    runner = open_runner(TINY)
+    mel = np.zeros((1, 10, 64), np.float32)
+    state = runner.new_state()
+    assert set(runner.step(state, "voice", {"mel": mel}, ("speech",))) == {"speech"}
+    everything = runner.step(state, "voice", {"mel": mel})
+    assert set(everything) == {"embedding", "speech", "emotion"}
+
+
+def test_runner_returns_arrays_that_later_steps_leave_alone(counter: Runner) -> None:
+    """What a step returned stays as it was, float32 and writable."""
+    state = counter.new_state()
+    first = counter.step(state, "counter", {"x": _x(1, 2)})["y"]
+    counter.step(state, "counter", {"x": _x(1, 2)})
+    assert first.dtype == np.float32
+    assert first.tolist() == [[1, 2]]
+    first[:] = 100
+    assert _count(counter, state, 0, 0) == [2, 4]
+
+
+def test_runner_gives_the_same_bits_twice(open_runner: Open) -> None:
+    """The same inputs on two runners give the same bits."""
+    random = np.random.default_rng(2)
+    mels = random.normal(size=(20, 1, 10, 64)).astype(np.float32)
+    runs = []
+    for _ in range(2):
+        runner = open_runner(TINY)
+        state = runner.new_state()
+        steps = [runner.step(state, "voice", {"mel": mel})["embedding"] for mel in mels]
+        runs.append(np.concatenate(steps))
+    assert np.array_equal(runs[0], runs[1])
+
+
+def test_runner_serves_streams_of_several_threads(counter: Runner) -> None:
+    """Each thread counts on its own state while all share the runner."""
+
+    def run(step: float) -> list[float]:
+        state = counter.new_state()
+        for _ in range(200):
+            last = _count(counter, state, step, -step)
+        return last
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(run, range(1, 9)))
+    assert results == [[200 * step, -200 * step] for step in range(1, 9)]
+
+
+def test_runner_says_what_really_runs(counter: Runner) -> None:
+    """Backend and provider are named."""
+    assert counter.backend in ("onnxruntime", "tensorrt")
+    assert counter.provider
+
+
+def test_runner_close_is_idempotent_and_final(counter: Runner) -> None:
+    """A closed runner refuses to step, and may be closed again."""
+    state = counter.new_state()
+    counter.close()
+    counter.close()
+    with pytest.raises(RunnerError, match="was closed"):
+        _count(counter, state, 1, 1)
+
+
+def test_affect_graph_is_blind_to_masked_input(open_runner: Open) -> None:
+    """Whatever a masked modality holds, the outputs are the same bits."""
+    runner = open_runner(TINY)
+    random = np.random.default_rng(3)
+    outputs = []
+    for scale in (0.0, 1.0, 100.0):
+        inputs = {
+            name: np.zeros(shape, np.float32)
+            for name, shape in runner.signatures["affect"].inputs.items()
+        }
+        for name in ("face_embedding", "voice_embedding", "face_age", "voice_age"):
+            noise = random.normal(size=inputs[name].shape) * scale
+            inputs[name] = noise.astype(np.float32)
+        out = runner.step(runner.new_state(), "affect", inputs)
+        outputs.append(np.concatenate([value.ravel() for value in out.values()]))
+    assert np.array_equal(outputs[0], outputs[1])
+    assert np.array_equal(outputs[0], outputs[2])

@@ -1,0 +1,50 @@
+"""C libraries that hang or print."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from edge_affect.sources.native import call_within, quiet_stderr
+
+
+def test_quiet_stderr_hides_what_is_written_meanwhile(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Only what is written inside is lost."""
+    os.write(2, b"before ")
+    with quiet_stderr():
+        os.write(2, b"inside ")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "before after"
+
+
+def test_quiet_stderr_is_restored_by_the_last_of_overlapping_users(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Users that overlap without nesting leave standard error as it was."""
+    first, second = quiet_stderr(), quiet_stderr()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    os.write(2, b"inside ")
+    second.__exit__(None, None, None)
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
+def test_call_within_returns_and_raises_as_the_work_does() -> None:
+    """The result or the error of the work comes back."""
+    assert call_within(5, "work", lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        call_within(5, "work", lambda: 1 // 0)
+
+
+def test_call_within_gives_up_on_work_that_hangs() -> None:
+    """Work without end is left behind in its daemon thread."""
+    release = threading.Event()
+    with pytest.raises(TimeoutError, match="work"):
+        call_within(0.01, "work", lambda: release.wait(20))
+    release.set()
