@@ -16,6 +16,7 @@ from edge_affect.pixels import PixelFormat, check_pixels
 from edge_affect.runners.select import make_runner
 from edge_affect.sensing.align import align_face
 from edge_affect.sensing.locator import HaarLocator, Locator, YuNetLocator
+from edge_affect.sensing.preprocessing import check_preprocessing
 from edge_affect.types import Frame, StillEstimate
 
 
@@ -69,6 +70,7 @@ class AffectModel:
         folder = None if bundle is None else Path(bundle)
         loaded = load_bundle(folder, allow_unsigned=allow_unsigned)
         check_purpose(purpose, loaded.manifest)
+        check_preprocessing(loaded.manifest)
         runner, target = make_runner(backend, loaded, threads=threads)
         new_locator: Callable[[], Locator] = HaarLocator
         if detector is not None:

@@ -117,7 +117,7 @@ def _anchor(x: float, right: float) -> str:
 
 
 def time_label(t_s: float, *, fine: bool = False) -> str:
-    """Return an instant as a short text: ``1:20``, ``1:02:00``, or ``3.5 s`` if fine."""
+    """Return an instant as short text: ``1:20``, ``1:02:00``, or ``3.5 s`` if fine."""
     if fine:
         return f"{t_s:.1f} s"
     minutes, seconds = divmod(int(t_s), 60)

@@ -1,4 +1,4 @@
-"""Run every graph of the shipped bundle once, to see that the runtime works."""
+"""Run every graph of a bundle, to see that the runtime works."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 
 from edge_affect.clock import NS_PER_MS, SystemClock
-from edge_affect.model.bundle import load_bundle
+from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.runners.base import Runner
 from edge_affect.runners.select import make_runner
 
 
-def time_graphs() -> dict[str, Any]:
-    """Return what runs the shipped bundle, and how long a step of each graph takes.
+def time_graphs(bundle: Bundle | None = None) -> dict[str, Any]:
+    """Return what runs a bundle, and how long a step of each of its graphs takes.
+
+    Args:
+        bundle: None for the shipped one.
 
     Raises:
         EdgeAffectError: The bundle or the runner does not work.
     """
-    bundle = load_bundle()
+    bundle = bundle or load_bundle()
     runner, target = make_runner("auto", bundle)
     times = {graph: _step_ms(runner, graph) for graph in runner.signatures}
     runner.close()

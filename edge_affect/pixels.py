@@ -18,6 +18,8 @@ _YUV_TO_RGB = np.array(
 )
 """BT.601 with luma in 16-235, the usual coding of NV12 and what OpenCV assumes."""
 
+_ROUND_UP = 0.1
+"""Crops that shrink this little less than by a whole number count as if they did."""
 _SAME = np.eye(2, 3, dtype=np.float32)
 
 
@@ -123,7 +125,8 @@ def _warp(
     """Return the crop of one plane, or of pixels of 2 or 3 values."""
     import cv2
 
-    step_x, step_y = (int(math.hypot(*row)) for row in affine[:, :2].tolist())
+    norms = (math.hypot(*row) for row in affine[:, :2].tolist())
+    step_x, step_y = (int(norm + _ROUND_UP) for norm in norms)
     if max(step_x, step_y) > 1:
         picture, affine = _shrunk(
             picture, affine, size, (max(step_x, 1), max(step_y, 1))

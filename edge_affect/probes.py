@@ -24,7 +24,9 @@ try:
 except ModuleNotFoundError as error:
     found = {{"absent": str(error)}}
 except Exception as error:
-    found = {{"error": f"{{type(error).__name__}}: {{error}}".split(chr(10))[0][:200]}}
+    ours = type(error).__module__.startswith("edge_affect")
+    kind = "" if ours else f"{{type(error).__name__}}: "
+    found = {{"error": f"{{kind}}{{error}}".split(chr(10))[0][:200]}}
 print()
 print(json.dumps(found))
 """

@@ -9,9 +9,14 @@ import shutil
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 DATA_ROOT = "EDGE_AFFECT_DATA"
+
+# The same examples in every run, however busy the machine is.
+hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("fixed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

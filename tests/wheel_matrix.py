@@ -142,7 +142,7 @@ def _passes(python: str, wheel: Path, environment: Path, checkout: Path) -> bool
         _run([*install, str(wheel)], checkout)
         _run([inside, str(checkout / "tests" / "runtime_imports.py")], checkout)
         _run([*install, *TEST_TOOLS], checkout)
-        _run([inside, "-m", "pytest", "--quiet"], checkout)
+        _run([inside, "-m", "pytest", "--quiet", "-rfE"], checkout)
     except subprocess.CalledProcessError as error:
         print(f"wheel: {error}", file=sys.stderr)
         return False

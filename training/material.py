@@ -96,8 +96,10 @@ class Frozen:
     voice: VoiceNet
     dev_speakers: tuple[str, ...]
     """Training speakers that the voice network was selected on."""
-    key: str
-    """Digest of both checkpoints."""
+    face_key: str
+    """Digest of the face checkpoint."""
+    voice_key: str
+    """Digest of the voice checkpoint."""
 
     @classmethod
     def load(cls, face: Path, voice: Path) -> Frozen:
@@ -110,7 +112,8 @@ class Frozen:
             load_face_net(face),
             load_voice_net(voice),
             dev_speakers(voice),
-            _file_key(face, voice),
+            _file_key(face),
+            _file_key(voice),
         )
 
 
@@ -137,12 +140,11 @@ def gather(
     Raises:
         DataError: The data root is incomplete, or the cache is damaged.
     """
-    name = f"{part}-{config.copies}-{frozen.key}"
     read = {"ferplus": _ferplus} if part == "dev" else _PICTURES
     pools = [
         _face_pool(
             cached(
-                cache / f"{pictures}-{name}.npz",
+                cache / f"{pictures}-{part}-{config.copies}-{frozen.face_key}.npz",
                 partial(_embedded, frozen.face, reader, root, part, config.copies),
             )
         )
@@ -159,7 +161,7 @@ def gather(
     prior = class_prior(pools[0])
     shape = f"{count}x{config.programme_cells}"
     tracks = cached(
-        cache / f"voices-{shape}-{name}.npz",
+        cache / f"voices-{part}-{shape}-{frozen.voice_key}.npz",
         partial(_voices, frozen.voice, spoken, prior, seeds, config.programme_cells),
     )
     programmes = [
@@ -219,11 +221,8 @@ def cached(path: Path, make: Callable[[], Arrays]) -> Arrays:
     return arrays
 
 
-def _file_key(*paths: Path) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+def _file_key(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,12 +180,11 @@ def announce(terminal: Terminal, info: StreamInfo) -> None:
 def summary_lines(stats: StreamStats, outputs: Outputs) -> list[str]:
     """Return how a run went and what it wrote."""
     drops = ", ".join(f"{why} {count}" for why, count in stats.dropped.items() if count)
-    line = (
-        f"{stats.cells} estimates; face ok in {stats.face_ok_share:.1%} of them; "
-        f"{stats.misses} over budget; of {stats.captured} frames "
-        f"{stats.processed} processed, dropped: {drops or 'none'}"
-    )
-    lines = [line]
+    ok = f"face ok in {stats.face_ok_share:.1%} of them"
+    lines = [
+        f"{stats.cells} estimates; {ok}; {stats.misses} over budget",
+        f"{stats.captured} frames; {stats.processed} used; drops: {drops or 'none'}",
+    ]
     if outputs.record is not None and outputs.record.error is None:
         lines.append(f"record: {outputs.record.path}")
     if outputs.report is not None:

@@ -25,7 +25,7 @@ class StopSignals:
         self._stop: Callable[[], None] | None = None
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> StopSignals:  # noqa: PYI034 - Self needs Python 3.11
+    def __enter__(self) -> StopSignals:
         """Take the signals."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):

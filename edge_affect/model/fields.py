@@ -116,10 +116,6 @@ class Fields:
             if key not in value:
                 raise BundleError(f"{where}: the key {key!r} is missing")
 
-    def __contains__(self, key: str) -> bool:
-        """Tell whether the object has ``key``."""
-        return key in self._values
-
     @property
     def keys(self) -> tuple[str, ...]:
         """The object's keys, in the order of the file."""

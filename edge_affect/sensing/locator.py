@@ -36,7 +36,7 @@ class HaarLocator:
     _NEIGHBOURS = 2
     _MIN_SHARE = 1 / 9
     """Least width of a face, as a share of the frame's; all of 1/8 are found."""
-    _EVEN_LEVEL = 4.0
+    _EVEN_LEVEL = 3.6
     """Level weight at which a face is as likely as none."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class HaarLocator:
     def locate(self, frame: Frame) -> list[Face]:
         """Return the faces in ``frame``, the surest first, without points.
 
-        The score is 1 / (1 + exp(4 - w)), w being the cascade's level weight: the sum
+        The score is 1 / (1 + exp(3.6 - w)), w being the cascade's level weight: the sum
         of its last stage. On photographs that is the likelihood of a face against that
         of a chance hit on the same photographs upside down (logistic regression).
         """

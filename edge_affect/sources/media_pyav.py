@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,19 @@ _TEXT_FORMAT = "tty"
 """FFmpeg would draw a text file as pictures of a terminal."""
 _OPTIONS = {"protocol_whitelist": "file"}
 """A play list must not make the SDK reach for the network."""
+
+_OLD_LABELS: dict[str, Any] = {"metadata_errors": "replace"}
+"""Before PyAV 19 a label that is not UTF-8 failed the file, unless told so."""
+
+
+class _Ratio(Protocol):
+    """What Fraction and PyAV 19's own kind of fraction have in common."""
+
+    @property
+    def numerator(self) -> int: ...
+
+    @property
+    def denominator(self) -> int: ...
 
 
 class PyAvDecoder:
@@ -156,7 +169,10 @@ def _open(path: Path) -> InputContainer:
     import av
 
     try:
-        container = av.open(str(path), options=_OPTIONS, metadata_errors="replace")
+        try:
+            container = av.open(str(path), options=_OPTIONS)
+        except UnicodeDecodeError:
+            container = av.open(str(path), options=_OPTIONS, **_OLD_LABELS)
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "unknown format"
         raise SourceError(
@@ -206,5 +222,5 @@ def _upright(picture: VideoFrame) -> NDArray[np.uint8] | None:
     return np.ascontiguousarray(np.rot90(pixels, quarters), np.uint8)
 
 
-def _ns(ticks: int, time_base: Fraction) -> int:
+def _ns(ticks: int, time_base: _Ratio) -> int:
     return ticks * time_base.numerator * NS_PER_S // time_base.denominator

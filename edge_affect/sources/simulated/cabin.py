@@ -151,8 +151,8 @@ def _paint_torso(picture: NDArray[np.uint8], identity: Identity, place: Place) -
 
 def _hair_behind(identity: Identity) -> list[tuple[float, float]]:
     """Return the outline of long hair behind the neck, offsets to the neck."""
-    wide = identity.shape.width + 0.7 * identity.looks.hair_volume
-    down = np.linspace(-0.9, 0.42, 16)
+    wide = 0.85 * identity.shape.width
+    down = np.linspace(-0.7, 0.42, 16)
     right = wide * np.clip(1 - ((down + 0.25) / 0.8) ** 4, 0.3, 1)
     edge = list(zip(right.tolist(), down.tolist(), strict=True))
     return [*edge, *[(-x, y) for x, y in reversed(edge)]]

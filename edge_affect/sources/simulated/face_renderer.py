@@ -90,6 +90,8 @@ class FaceRenderer:
         if self._identity.looks.hair_style is not HairStyle.BALD:
             crown = self._geometry.outline(view.pose, self._volume)
             view.cut_from(self._strands, view.place(crown))
+        for lock in side_locks(self._identity, view.pose, behind=True):
+            view.cut_from(self._strands, view.place(lock))
         for side in (-1, 1):
             self._draw_ear(view, side)
 
@@ -117,7 +119,7 @@ class FaceRenderer:
         if abs(yaw) > _EAR_SHOWS:
             self._draw_ear(view, -1 if yaw > 0 else 1)
         draw_glasses(self._identity, view)
-        for lock in side_locks(self._identity, view.pose):
+        for lock in side_locks(self._identity, view.pose, behind=False):
             view.cut_from(self._strands, view.place(lock))
 
     def _draw_ear(self, view: View, side: int) -> None:

@@ -10,6 +10,8 @@ from edge_affect.sources.simulated.identity import HairStyle, Identity
 
 _SCALP, _STRANDS = 12, 33
 _LOCK_POINTS = 24
+_HIDES = 0.15
+"""Sine of the yaw from which the far lock is behind the head."""
 
 Map = NDArray[np.float32]
 
@@ -75,12 +77,13 @@ def hair_volume(identity: Identity) -> NDArray[np.float32]:
     return np.asarray(volume * fade, np.float32)
 
 
-def side_locks(identity: Identity, pose: Pose) -> list[Points]:
+def side_locks(identity: Identity, pose: Pose, *, behind: bool) -> list[Points]:
     """Return the polygons of long hair beside the face, half heads from its middle.
 
     Args:
         identity: Whose hair; without long hair there is none.
         pose: Of the head; the free ends hang down.
+        behind: Those behind the head, instead of those before it.
     """
     if identity.looks.hair_style is not HairStyle.LONG:
         return []
@@ -97,10 +100,13 @@ def side_locks(identity: Identity, pose: Pose) -> list[Points]:
     sway = -0.3 * pose.roll * t * t
     locks: list[Points] = []
     for side in (-1, 1):
-        # The far lock is behind the face, and only its outer edge shows.
-        far = side * 0.4 * turned if side * pose.yaw > 0 else 0.0
-        edge = np.stack([side * outer * aside + far + sway, down], 1)
-        back = np.stack([side * inner * aside + far + sway, down], 1)[::-1]
+        far = side * pose.yaw > 0
+        if behind != (far and turned > _HIDES):
+            continue
+        # It leaves the cheek before it goes behind the head, so that nothing jumps.
+        out = min(turned, _HIDES) - 0.5 * max(0.0, turned - _HIDES) if far else 0.0
+        edge = np.stack([side * (outer * aside + out) + sway, down], 1)
+        back = np.stack([side * (inner * aside + out) + sway, down], 1)[::-1]
         locks.append(np.concatenate([edge, back]))
     return locks
 

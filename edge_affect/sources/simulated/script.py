@@ -26,7 +26,8 @@ from edge_affect.sources.simulated.motion import Utterance
 
 SLOT_NS = int(SLOT_S) * NS_PER_S
 _GRID_HZ = 100
-_AFFECT, _EFFORT, _TREMOR = 51, 52, 53
+_EFFORT, _TREMOR = 52, 53
+_AFFECT = 110  # this number gives seed 0, the demo, an eventful first 20 s
 _KEPT_SLOTS = 12
 _FROM_AROUSAL = 0.67
 """Share of vocal effort that is arousal; its square is the share of the arousal's

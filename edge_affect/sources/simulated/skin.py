@@ -29,35 +29,22 @@ class Skin:
     """Texture of one person's head, before eyes, brows and mouth."""
 
     def __init__(self, identity: Identity, geometry: HeadGeometry) -> None:
-        import cv2
-
         self._light = identity.light
         x, y = geometry.texture_grid(_STEP_PX)
         grid = (np.broadcast_to(x[None], (len(y), len(x))), y[:, None])
         shape = identity.shape
         self.relief = _resting_relief(shape, *grid)
         """Height of the skin over the cylinder, every second texture pixel."""
-        self._shape = self.relief.shape
         normal = _normals(geometry.surface(x, y), self.relief)
         folds = [_fold(name, shape, *grid) for name in _FOLDED]
         slopes = [np.gradient(fold, _STEP_PX / geometry.scale_px) for fold in folds]
         parts = [*np.moveaxis(normal, 2, 0), *(s[1] for s in slopes)]
         parts += [s[0] for s in slopes]
-        # Every picture's light is one product with this matrix.
-        self._basis = np.stack([part.ravel() for part in parts]).astype(np.float32)
+        # The light on every picture is a weighted sum of these.
+        self._basis = [np.ascontiguousarray(part, np.float32) for part in parts]
         self._shadow = _resting_shadow(identity, *grid)
-        fine_x, fine_y = geometry.texture_grid(1)
-        fine = np.broadcast_to(fine_x[None], (len(fine_y), len(fine_x)))
-        colour = _bare_colour(identity, fine, fine_y[:, None])
-        cover, streaks = scalp_cover(identity, fine, fine_y[:, None])
-        hair = np.array(identity.looks.hair, np.float32) * streaks[..., None]
-        # Strands shade each other most on top of the head.
-        hair = hair * np.clip(1.02 + 0.5 * fine_y, 0.55, 0.9)[:, None, None]
-        colour += (hair - colour) * cover[..., None]
-        self.colour = np.clip(colour * 255, 0, 255).astype(np.uint8)
+        self.colour = _colour(identity, geometry)
         """``(H, W, 3)`` uint8 reflectance, never written to."""
-        self._fine = (self.colour.shape[1], self.colour.shape[0])
-        self._resize = cv2.resize
 
     def light(self, pose: Pose, units: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return the light on each texture pixel, ``(H, W, 3)``, 128 for full light.
@@ -66,12 +53,18 @@ class Skin:
             pose: Of the head; the light stays where it is.
             units: ``(12,)`` activation of the action units.
         """
+        import cv2
+
         towards = pose.rotation().T @ np.array(self._light.direction)
         weights = units[_FOLDED_INDEX]
         mix = np.concatenate([towards, -towards[0] * weights, -towards[1] * weights])
-        facing = (mix.astype(np.float32) @ self._basis).reshape(self._shape)
+        # Not a matrix product: BLAS would wake threads, and round as they split it.
+        facing = np.zeros_like(self.relief)
+        for weight, part in zip(mix.astype(np.float32), self._basis, strict=True):
+            if weight != 0:
+                facing += weight * part
         facing = np.maximum(facing * (1 / (1 + _WRAP)) + _WRAP / (1 + _WRAP), 0)
-        sky = (1 - _FILL) - _FILL * self._basis[1].reshape(self._shape)
+        sky = (1 - _FILL) - _FILL * self._basis[1]
         ambient = (1 - self._light.strength) * sky * self._shadow
         directed = 1.25 * self._light.strength * facing * (0.4 + 0.6 * self._shadow)
         level = np.float32(_UNITY * self._light.exposure)
@@ -79,7 +72,8 @@ class Skin:
         shadow_tint = np.array([0.98, 0.98, 1.04], np.float32) * level
         lit = directed[..., None] * tint + ambient[..., None] * shadow_tint
         coarse = np.clip(lit, 0, 255).astype(np.uint8)
-        return np.asarray(self._resize(coarse, self._fine), np.uint8)
+        height, width = self.colour.shape[:2]
+        return np.asarray(cv2.resize(coarse, (width, height)), np.uint8)
 
 
 def _bump(x: Map, y: Map, at: tuple[float, float], size: tuple[float, float]) -> Map:
@@ -197,6 +191,20 @@ def _resting_shadow(identity: Identity, x: Map, y: Map) -> Map:
     dark = dark + 0.55 * np.clip((y - 0.9) / 0.12, 0, 1)
     side = np.clip((np.abs(x) - 0.72 * shape.width) / (0.5 * shape.width), 0, 1)
     return np.asarray(np.clip(1 - dark - 0.35 * side, 0.15, 1), np.float32)
+
+
+def _colour(identity: Identity, geometry: HeadGeometry) -> NDArray[np.uint8]:
+    """Return the reflectance of skin and hair on every texture pixel."""
+    row, down = geometry.texture_grid(1)
+    y = down[:, None]
+    x = np.broadcast_to(row[None], (len(down), len(row)))
+    colour = _bare_colour(identity, x, y)
+    cover, streaks = scalp_cover(identity, x, y)
+    hair = np.array(identity.looks.hair, np.float32) * streaks[..., None]
+    # Strands shade each other most on top of the head.
+    hair = hair * np.clip(1.02 + 0.5 * y, 0.55, 0.9)[..., None]
+    colour += (hair - colour) * cover[..., None]
+    return np.asarray(np.clip(colour * 255, 0, 255), np.uint8)
 
 
 def _bare_colour(identity: Identity, x: Map, y: Map) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from types import TracebackType
 
 from edge_affect.clock import NS_PER_S, Clock, SystemClock
-from edge_affect.errors import SourceError, UsageError
+from edge_affect.errors import StreamStateError, UsageError
 from edge_affect.sources.base import SourceInfo
 from edge_affect.sources.simulated.base import Renderer, Truth
 from edge_affect.sources.simulated.driver import Driver, driver_from_seed
@@ -105,10 +105,10 @@ class SimulatedSource:
         """Start; a source is used once.
 
         Raises:
-            SourceError: It was opened before.
+            StreamStateError: It was opened before.
         """
         if self._opened:
-            raise SourceError(f"{self._name}: opened twice; make a new source instead")
+            raise StreamStateError(f"{self._name}: opened twice; make a new source instead")
         self._opened = True
         if self._live:
             self._start_ns = self._clock.now_ns()
@@ -127,10 +127,10 @@ class SimulatedSource:
         """Return the next item in order of arrival; see ``Source.read``.
 
         Raises:
-            SourceError: The source was not opened.
+            StreamStateError: The source was not opened.
         """
         if not self._opened:
-            raise SourceError(
+            raise StreamStateError(
                 f"{self._name}: not open; read it inside a with statement"
             )
         if self.ended:
@@ -163,13 +163,13 @@ class SimulatedSource:
         """Return the driver's true state at capture time ``t_ns``.
 
         Raises:
-            SourceError: A live source has no time before it is opened.
+            StreamStateError: A live source has no time before it is opened.
         """
         return self._driver.script.truth_at(t_ns - self._started_ns())
 
     def _started_ns(self) -> int:
         if self._start_ns is None:
-            raise SourceError(
+            raise StreamStateError(
                 f"{self._name}: a live source has no time until it is open"
             )
         return self._start_ns

@@ -38,3 +38,20 @@ def test_main_refuses_wrong_usage() -> None:
     with pytest.raises(SystemExit) as caught:
         main(["pack"])
     assert caught.value.code == 2
+
+
+def test_main_ships_what_it_packed(
+    export: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With --ship the bundle and its digest lie in the package as well."""
+    package = tmp_path / "bundles"
+    package.mkdir()
+    monkeypatch.setattr("edge_affect.bundles.__path__", [str(package)])
+    names = ["--name", "tiny", "--version", "0.1.0", "--ship"]
+    out = str(tmp_path / "out")
+    assert main(["pack", "--graphs", str(export), "--out", out, *names]) == 0
+    assert f"shipped in {package / 'tiny'}" in capsys.readouterr().out
+    assert '"tiny": ' in (package / "digests.py").read_text(encoding="utf-8")

@@ -10,7 +10,11 @@ import pytest
 from edge_affect import doctor as module
 from edge_affect.cli import main
 from edge_affect.doctor import Finding, doctor_text, examine, works
+from edge_affect.doctor_graphs import time_graphs
+from edge_affect.model.bundle import load_bundle
 from edge_affect.probes import PACKAGES, Package, look, run_probe
+
+TINY = Path(__file__).resolve().parents[2] / "data" / "tiny_bundle"
 
 
 def _found(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -123,6 +127,14 @@ def test_doctor_answers_as_json(
     monkeypatch.setattr(module, "look", _found)
     assert main(["doctor"]) == 0
     assert "the runtime works" in capsys.readouterr().out
+
+
+def test_time_graphs_steps_every_graph() -> None:
+    """Each graph ran, and what really runs it is named."""
+    found = time_graphs(load_bundle(TINY, allow_unsigned=True))
+    assert found["provider"] == "CPUExecutionProvider"
+    assert found["step_ms"].keys() == {"face", "voice", "affect"}
+    assert all(ms > 0 for ms in found["step_ms"].values())
 
 
 def test_probe_of_a_package_says_where_it_is() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_affect.cli import main
 from edge_affect.columns import RecordColumns
 from edge_affect.commands.page import write_report
 from edge_affect.errors import DataError, SinkError
@@ -139,7 +140,9 @@ def test_report_sink_writes_the_page_of_its_stream(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["x.html"]
 
 
-def test_write_report_makes_the_page_of_a_record(tmp_path: Path) -> None:
+def test_report_makes_the_page_of_a_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A record on disk, also one that a kill cut off, becomes a page."""
     record = tmp_path / "est.jsonl"
     sink = JsonlSink(record)
@@ -147,9 +150,10 @@ def test_write_report_makes_the_page_of_a_record(tmp_path: Path) -> None:
     sink.write(make_estimate())
     sink.close()
     record.write_text(record.read_text() + '{"index": 1, "t_')
-    lines = write_report(record, tmp_path / "est.html")
-    assert lines[0] == "1 estimates of scripted"
-    _check((tmp_path / "est.html").read_text())
+    page = tmp_path / "est.html"
+    assert main(["report", str(record), "--out", str(page)]) == 0
+    assert "1 estimates of scripted" in capsys.readouterr().err
+    _check(page.read_text())
 
 
 def test_write_report_refuses_a_record_without_an_estimate(tmp_path: Path) -> None:

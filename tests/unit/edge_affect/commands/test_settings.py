@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +125,7 @@ def test_read_config_refuses_another_kind_of_file(
 
 def test_read_config_reads_toml_where_python_does(tmp_path: Path) -> None:
     """TOML has the same keys."""
-    if sys.version_info < (3, 11):
-        pytest.skip("Python 3.10 reads no TOML")
+    pytest.importorskip("tomllib", reason="Python 3.10 reads no TOML")
     path = tmp_path / "run.toml"
     path.write_text('purpose = "research"\n[mount]\nyaw_deg = -20\n')
     values = read_config(path)

@@ -186,6 +186,14 @@ def test_media_reads_a_cut_file_as_far_as_it_goes(
     assert len(caplog.records) <= 2
 
 
+def test_media_reads_a_file_with_labels_in_an_old_encoding(tmp_path: Path) -> None:
+    """Labels that are not UTF-8 do not make a file unfit."""
+    path = write_clip(tmp_path / "a.mkv")
+    assert b"Lavf" in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"L\xe4vf"))
+    assert len(_frames(_items(path))) == 25
+
+
 def test_media_gives_equal_items_each_time(tmp_path: Path) -> None:
     """Times and pixels do not depend on when the file is read."""
     path = write_pictures(tmp_path / "a.mp4", 5)

@@ -1,0 +1,39 @@
+"""Configurations to plain values and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from edge_affect.errors import ConfigError
+from training.config import differing_keys, from_plain, to_plain
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    widths: tuple[int, ...] = (1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Outer:
+    rate: float = 0.5
+    inner: Inner = field(default_factory=Inner)
+
+
+def test_from_plain_gives_back_what_to_plain_took_apart() -> None:
+    """Tuples come back as tuples, at any depth."""
+    config = Outer(0.25, Inner((3,)))
+    assert from_plain(Outer, to_plain(config)) == config
+
+
+def test_from_plain_names_an_unknown_key() -> None:
+    """The message has the key's whole path."""
+    with pytest.raises(ConfigError, match=r"inner\.depth"):
+        from_plain(Outer, {"inner": {"depth": 3}})
+
+
+def test_differing_keys_compares_values_not_types() -> None:
+    """A list that JSON made of a tuple is no difference."""
+    assert differing_keys(Outer(), {"rate": 0.5, "inner": {"widths": [1, 2]}}) == []
+    assert differing_keys(Outer(), {"rate": 0.1}) == ["inner", "rate"]

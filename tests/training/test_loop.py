@@ -1,0 +1,149 @@
+"""The loop: exact resume after a kill, refusals, selection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file  # noqa: E402 - comes with torch
+
+from edge_affect.errors import DataError  # noqa: E402 - torch or nothing
+from training.checkpoint import (  # noqa: E402
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from training.loop import Trainer, run, update_average  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    epochs: int = 4
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.1
+    average: float = 0.9
+    seed: int = 3
+    widths: tuple[int, ...] = (4,)
+
+
+class Stopped(Exception):
+    """Stands for a kill in the middle of an epoch."""
+
+
+class TinyTrainer(Trainer[Settings, torch.nn.Sequential]):
+    recipe = "tiny"
+    selection = "gain"
+
+    def __init__(self, config: Settings, *, stop_at: int = -1, poison: int = -1) -> None:
+        torch.manual_seed(config.seed)
+        net = torch.nn.Sequential(
+            torch.nn.Linear(3, 4),
+            torch.nn.BatchNorm1d(4),
+            torch.nn.Dropout(0.5),
+            torch.nn.Linear(4, 1),
+        )
+        super().__init__(config, net, steps=5)
+        self.done = 0
+        self.stop_at = stop_at
+        self.poison = poison
+
+    def losses(self, random: torch.Generator) -> Iterator[torch.Tensor]:
+        for _ in range(self.steps):
+            if self.done == self.stop_at:
+                raise Stopped
+            given = torch.randn(8, 3, generator=random)
+            loss = (self.net(given) - given.sum(1, keepdim=True)).square().mean()
+            yield loss * float("nan") if self.done == self.poison else loss
+            self.done += 1
+
+    def evaluate(self) -> dict[str, float]:
+        given = torch.eye(3)
+        error = (self.average(given) - 1).square().mean()
+        return {"gain": -float(error)}
+
+
+def _run(trainer: TinyTrainer, out: Path) -> dict[str, torch.Tensor]:
+    run(trainer, out)
+    return load_file(out / "last.safetensors")
+
+
+def test_run_after_a_kill_gives_the_same_weights(tmp_path: Path) -> None:
+    """Killed in the third epoch and run again equals never killed, to the bit."""
+    unbroken = _run(TinyTrainer(Settings()), tmp_path / "one")
+    with pytest.raises(Stopped):
+        run(TinyTrainer(Settings(), stop_at=12), tmp_path / "two")
+    resumed = _run(TinyTrainer(Settings()), tmp_path / "two")
+    assert unbroken.keys() == resumed.keys()
+    for name, value in unbroken.items():
+        assert torch.equal(value, resumed[name]), name
+
+
+def test_run_keeps_the_best_epoch(tmp_path: Path) -> None:
+    """The best checkpoint has the highest figure and carries no optimiser."""
+    best = load_checkpoint(run(TinyTrainer(Settings()), tmp_path), "tiny")
+    last = load_checkpoint(tmp_path / "last.safetensors", "tiny")
+    assert best.metrics["dev_gain"] == last.metrics["best_gain"]
+    assert not best.optimizer
+    assert last.epoch == 4
+
+
+def test_run_refuses_other_settings(tmp_path: Path) -> None:
+    """Going on with another rate is refused, and names it."""
+    run(TinyTrainer(Settings(epochs=1)), tmp_path)
+    changed = replace(Settings(epochs=1), learning_rate=0.5)
+    with pytest.raises(DataError, match="another learning_rate"):
+        run(TinyTrainer(changed), tmp_path)
+
+
+def test_run_stops_at_a_nan_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    """The error says so, and the epoch before is still there."""
+    with pytest.raises(DataError, match="the loss became nan at epoch 2"):
+        run(TinyTrainer(Settings(), poison=7), tmp_path)
+    assert load_checkpoint(tmp_path / "last.safetensors", "tiny").epoch == 1
+
+
+def test_run_on_a_full_disk_keeps_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed write is one clear error, and leaves no partial file."""
+    run(TinyTrainer(Settings(epochs=1)), tmp_path)
+    before = (tmp_path / "last.safetensors").read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("training.checkpoint.save_file", full)
+    with pytest.raises(DataError, match="No space left"):
+        save_checkpoint(
+            tmp_path / "last.safetensors", Checkpoint("tiny", {}, 2, {}, {})
+        )
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+    assert not list(tmp_path.glob("**/*.partial"))
+
+
+def test_load_checkpoint_refuses_what_is_none(tmp_path: Path) -> None:
+    """Missing, damaged and another recipe's files are one clear line each."""
+    path = run(TinyTrainer(Settings(epochs=1)), tmp_path)
+    with pytest.raises(DataError, match="got a checkpoint of recipe 'tiny'"):
+        load_checkpoint(path, "face")
+    path.write_bytes(b"no tensors")
+    for damaged in (path, tmp_path / "none"):
+        with pytest.raises(DataError, match="not a readable checkpoint"):
+            load_checkpoint(damaged, "tiny")
+
+
+def test_update_average_moves_by_its_decay() -> None:
+    """0.9 of the old and 0.1 of the new; counters are copied."""
+    held, new = (torch.nn.BatchNorm1d(1) for _ in range(2))
+    torch.nn.init.constant_(new.weight, 2.0)
+    new.num_batches_tracked += 7
+    update_average(held, new, 0.9)
+    assert float(held.weight) == pytest.approx(1.1)
+    assert int(held.num_batches_tracked) == 7
