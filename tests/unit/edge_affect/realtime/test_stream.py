@@ -282,7 +282,8 @@ def test_stream_stops_live_from_anywhere(where: str) -> None:
             if estimate.index >= 5 and where == "twice":
                 stream.stop()
                 stream.stop()
-    names = [t.name for t in threading.enumerate() if t.name.startswith("edge_affect")]
+    own = ("edge_affect-read", "edge_affect-step")
+    names = [t.name for t in threading.enumerate() if t.name.startswith(own)]
     assert names == []
 
 
