@@ -121,7 +121,7 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
         for step, loss in enumerate(progress):
             if not torch.isfinite(loss):
                 raise DataError(
-                    f"{self.recipe}: the loss became {float(loss)} at epoch "
+                    f"{self.recipe}: the loss became {loss.detach().item()} at epoch "
                     f"{epoch + 1}; the last checkpoint is intact; lower "
                     "learning_rate and start again"
                 )

@@ -279,7 +279,8 @@ def embed_pictures(
             changed = pictures[start : start + _BATCH, None].float()
             if copy:
                 changed = augment_faces(changed, JITTER, random)
-            parts.append(run_face(net, changed[:, 0])[0])
+            with torch.autocast("cpu", torch.bfloat16):
+                parts.append(run_face(net, changed[:, 0])[0].float())
         looks.append(torch.cat(parts))
     return torch.stack(looks, dim=1).numpy()
 

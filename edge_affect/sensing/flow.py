@@ -40,7 +40,7 @@ _POINTS = _grid()
 """``(64, 2)``: what is followed, in a patch."""
 _FIRST, _SECOND = np.triu_indices(len(_POINTS), k=1)
 _SPANS = np.hypot(*(_POINTS[_FIRST] - _POINTS[_SECOND]).T)
-"""Distance of each pair of points."""
+"""``(2016,)``: distance of each pair of points."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,7 @@ class MediaSource:
         A damaged file is read as far as it goes. ``timeout_ns`` is ignored.
 
         Raises:
+            SourceError: After the last item, when the file was cut short.
             StreamStateError: The file is not open yet.
         """
         del timeout_ns
@@ -157,21 +158,24 @@ class MediaSource:
         return item
 
     def _finish(self) -> None:
+        """Note the end; raise when the file was longer once."""
         self._ended = True
         duration_ns, read_ns = self._info.duration_ns, self._end_ns - START_NS
-        if self.dropped:
-            _LOG.warning(
-                "%s: left out %d damaged or misplaced parts",
-                self._info.name,
-                self.dropped,
-            )
+        read_s = f"{read_ns / NS_PER_S:.1f}"
         if duration_ns is not None and read_ns + _CUT_SHORT_NS < duration_ns:
-            _LOG.warning(
-                "%s: cut short: %.1f of %.1f s could be read",
-                self._info.name,
-                read_ns / NS_PER_S,
-                duration_ns / NS_PER_S,
+            raise SourceError(
+                f"{self._info.name}: is cut short: {read_s} of "
+                f"{duration_ns / NS_PER_S:.1f} s could be read; copy the file again"
             )
+        if not self.dropped:
+            return
+        damage = (
+            f"{self._info.name}: left out {self.dropped} damaged or misplaced parts "
+            f"of {read_s} s"
+        )
+        if duration_ns is None:
+            raise SourceError(f"{damage}, so it may be cut short; copy the file again")
+        _LOG.warning("%s", damage)
 
     def close(self) -> None:
         """Close the file; from any thread, idempotent."""

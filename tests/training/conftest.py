@@ -19,7 +19,7 @@ SPEAKERS = ("03", "09", "08")
 Rows = Sequence[Mapping[str, object]]
 
 
-def write_table(path: Path, rows: Rows) -> None:
+def _write_table(path: Path, rows: Rows) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, fieldnames=list(rows[0]))
@@ -27,7 +27,7 @@ def write_table(path: Path, rows: Rows) -> None:
         table.writerows(rows)
 
 
-def write_pictures(path: Path, names: list[str], size_px: int) -> None:
+def _write_pictures(path: Path, names: list[str], size_px: int) -> None:
     random = np.random.default_rng(0)
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
@@ -43,9 +43,9 @@ def _ferplus(root: Path) -> None:
         votes[VOTE_NAMES[(number + 1) % 8]] = 1
         rows.append({"image": f"fer{number:07}.jpg", **votes})
     for part in ("train", "valid"):
-        write_table(root / "ferplus" / f"{part}.csv", rows)
+        _write_table(root / "ferplus" / f"{part}.csv", rows)
         names = [str(row["image"]) for row in rows]
-        write_pictures(root / "ferplus" / f"{part}.zip", names, 48)
+        _write_pictures(root / "ferplus" / f"{part}.zip", names, 48)
 
 
 def _diffusionfer(root: Path) -> None:
@@ -59,15 +59,15 @@ def _diffusionfer(root: Path) -> None:
         for number in range(10)
         for prompt in ("neutral", "happy", "sad")
     ]
-    write_table(root / "diffusionfer" / "train.csv", rows)
+    _write_table(root / "diffusionfer" / "train.csv", rows)
     names = [str(row["image"]) for row in rows]
-    write_pictures(root / "diffusionfer" / "train.zip", names, 64)
+    _write_pictures(root / "diffusionfer" / "train.zip", names, 64)
 
 
 def _photos(root: Path) -> None:
     rows = [{"image": f"{n:04}.jpg", "expression": "fear"} for n in range(20)]
-    write_table(root / "photos" / "train.csv", rows)
-    write_pictures(root / "photos" / "train.zip", [r["image"] for r in rows], 80)
+    _write_table(root / "photos" / "train.csv", rows)
+    _write_pictures(root / "photos" / "train.zip", [r["image"] for r in rows], 80)
 
 
 def _emodb(root: Path) -> None:
@@ -89,7 +89,7 @@ def _emodb(root: Path) -> None:
             (root / "emodb").mkdir(parents=True, exist_ok=True)
             sound = 0.1 * random.standard_normal(16_000)
             soundfile.write(root / "emodb" / name, sound, 16_000)
-    write_table(root / "emodb" / "labels.csv", rows)
+    _write_table(root / "emodb" / "labels.csv", rows)
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,11 @@ from training.sound import (
     telephone,
 )
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")  # before anything that imports it
 
-from training.augment import AugmentConfig, augment_faces  # noqa: E402 - needs torch
+import torch
+
+from training.augment import AugmentConfig, augment_faces
 
 
 @pytest.mark.torch

@@ -54,11 +54,11 @@ def test_ferplus_skips_unvoted_pictures_and_takes_the_first_on_a_tie(
 
 def test_held_out_parts_follow_the_hash(made_root: Path) -> None:
     """A fifth of DiffusionFER and of the photographs is never trained on."""
-    for names in (
-        lambda part: load_diffusionfer(made_root, part).names,
-        lambda part: load_photos(made_root, part).names,
-    ):
-        train, valid = names("train"), names("valid")
+    pictures, photos = (
+        [load(made_root, part).names for part in ("train", "valid")]
+        for load in (load_diffusionfer, load_photos)
+    )
+    for train, valid in (pictures, photos):
         assert train
         assert valid
         assert all(unit_hash(name) >= HELD_OUT_SHARE for name in train)

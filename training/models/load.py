@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from edge_affect.errors import ConfigError, DataError
@@ -24,7 +25,10 @@ def load_face_net(path: Path) -> FaceNet:
         DataError: The checkpoint is missing, damaged or another recipe's.
     """
     checkpoint = load_checkpoint(path, "face")
-    return _filled(FaceNet(_shape(FaceConfig, checkpoint, path)), checkpoint, path)
+    net = FaceNet(_shape(FaceConfig, checkpoint, path))
+    # torch's stub lacks memory_format.
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return _filled(net, checkpoint, path)
 
 
 def load_voice_net(path: Path) -> VoiceNet:

@@ -232,5 +232,4 @@ class Features:
     def _soften(self, patch: NDArray[np.uint8]) -> None:
         import cv2
 
-        if min(patch.shape[:2]) > 2:
-            patch[...] = cv2.GaussianBlur(patch, (3, 3), 0.014 * self._scale)
+        patch[...] = cv2.GaussianBlur(patch, (3, 3), 0.014 * self._scale)

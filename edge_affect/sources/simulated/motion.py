@@ -49,6 +49,7 @@ class Utterance:
     end_s: float
     """From the start of the script."""
     syllables: tuple[Syllable, ...]
+    """At least one, in order."""
 
 
 def plan_speech(
@@ -112,13 +113,6 @@ def mouth_opening(utterances: list[Utterance], t_s: Curve) -> Curve:
             shape = np.sin(np.pi * np.clip(phase, 0, 1)) ** 2
             np.maximum(opening, one.stress * _OPENNESS[one.vowel] * shape, out=opening)
     return opening
-
-
-def is_speaking(utterances: list[Utterance], t_s: Curve) -> Curve:
-    """Return ``(T,)`` 1 within an utterance, else 0."""
-    inside = [(t_s >= one.start_s) & (t_s < one.end_s) for one in utterances]
-    speaking = np.any([np.zeros(len(t_s), bool), *inside], axis=0)
-    return np.asarray(speaking, np.float64)
 
 
 def eyes_closed(seed: int, slot: int, identity: Identity, t_s: Curve) -> Curve:

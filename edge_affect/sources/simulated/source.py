@@ -108,7 +108,9 @@ class SimulatedSource:
             StreamStateError: It was opened before.
         """
         if self._opened:
-            raise StreamStateError(f"{self._name}: opened twice; make a new source instead")
+            raise StreamStateError(
+                f"{self._name}: opened twice; make a new source instead"
+            )
         self._opened = True
         if self._live:
             self._start_ns = self._clock.now_ns()

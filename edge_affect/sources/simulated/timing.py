@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -9,6 +10,7 @@ from edge_affect.clock import NS_PER_S
 from edge_affect.errors import UsageError
 
 _LARGEST_DENOMINATOR = 1001
+_LARGEST_PPM = 100_000
 _MASK = (1 << 64) - 1
 
 
@@ -29,9 +31,9 @@ class FrameTimes:
         """Refuse values that no camera can have."""
         if self.fps <= 0:
             raise UsageError(f"fps: got {self.fps}, expected more than 0")
-        if abs(self.rate_ppm) >= 1e5:
+        if not abs(self.rate_ppm) < _LARGEST_PPM:
             raise UsageError(
-                f"rate_ppm: got {self.rate_ppm}, expected less than 100000"
+                f"rate_ppm: got {self.rate_ppm}, expected less than {_LARGEST_PPM}"
             )
         if not 0 <= 2 * self.jitter_ns < self.period_ns:
             raise UsageError(
@@ -55,7 +57,13 @@ class FrameTimes:
 
 
 def fraction_of(fps: float | Fraction) -> Fraction:
-    """Return a rate as a fraction; 29.97 and the like become simple ones."""
+    """Return a rate as a fraction; 29.97 and the like become simple ones.
+
+    Raises:
+        UsageError: It is not a finite number.
+    """
+    if not math.isfinite(fps):
+        raise UsageError(f"fps: got {fps}, expected a number more than 0")
     return Fraction(fps).limit_denominator(_LARGEST_DENOMINATOR)
 
 

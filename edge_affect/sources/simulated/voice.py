@@ -131,8 +131,6 @@ class FormantVoice:
     def _speak(self, key: tuple[int, int], utterance: Utterance) -> Sound:
         """Return the whole utterance."""
         count = round((utterance.end_s - utterance.start_s) * SAMPLE_RATE_HZ)
-        if not utterance.syllables:
-            return np.zeros(count, np.float32)
         random = np.random.default_rng([self._seed, _BREATH, *key])
         t_s = np.arange(0, count / SAMPLE_RATE_HZ, 0.001)
         loudness = _loudness(utterance, t_s)

@@ -46,6 +46,12 @@ def test_identity_brows_are_darker_than_skin() -> None:
         assert all(b < s for b, s in zip(looks.brows, looks.skin, strict=True))
 
 
+def test_truth_without_values_is_a_person_at_rest() -> None:
+    """The defaults name every action unit and move none."""
+    assert tuple(Truth().action_units) == ACTION_UNITS
+    assert set(Truth().action_units.values()) == {0.0}
+
+
 def test_script_truth_is_in_range() -> None:
     """Every value that the script gives is what its field promises."""
     for seed in range(4):

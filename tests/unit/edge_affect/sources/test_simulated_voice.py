@@ -33,7 +33,8 @@ def test_voice_does_not_depend_on_the_cut(sizes: tuple[int, ...]) -> None:
     """However the sound is cut, every sample is the same to the bit."""
     count = 40_000 if sizes == (1,) else 64_000
     whole = _voice(1)[0].samples(5_000, count)
-    voice, parts, start = _voice(1)[0], [], 5_000
+    voice, start = _voice(1)[0], 5_000
+    parts: list[NDArray[np.float32]] = []
     while start < 5_000 + count:
         size = min(sizes[len(parts) % len(sizes)], 5_000 + count - start)
         parts.append(voice.samples(start, size))
@@ -88,7 +89,7 @@ def test_voice_speaks_in_utterances_alone() -> None:
 
 
 def test_voice_has_the_person_s_pitch() -> None:
-    """The strongest period of a vowel is within an octave half of the person's own."""
+    """The strongest period of a vowel lies near the person's own."""
     for seed in range(6):
         voice, script = _voice(seed)
         one = next(
@@ -117,4 +118,6 @@ def test_voice_noise_runs_on_between_blocks() -> None:
     seams = [n * SAMPLE_RATE_HZ for n in range(1, 30) if quiet[n * SAMPLE_RATE_HZ]]
     assert seams
     assert max(steps[seam - 1] for seam in seams) <= usual
-    assert np.median([steps[seam - 1] for seam in seams]) < 4 * np.median(steps[quiet[1:]])
+    assert np.median([steps[seam - 1] for seam in seams]) < 4 * np.median(
+        steps[quiet[1:]]
+    )

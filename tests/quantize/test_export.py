@@ -1,0 +1,113 @@
+"""Exported graphs: names, shapes, one file, no BatchNorm, equal to torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+import onnx
+import onnxruntime
+import torch
+
+from edge_affect.errors import DataError
+from quantize.export import OPSET, check_graph, export_graph
+from quantize.graphs import Graph
+from quantize.parity import FLOAT_TOLERANCE, check_parity, compare
+
+pytestmark = pytest.mark.torch
+
+
+def test_export_graph_keeps_the_contract(graph: Graph, tmp_path: Path) -> None:
+    """One file with the contract's names, opset 17, and no BatchNorm left."""
+    path = export_graph(graph, tmp_path / "graph.onnx")
+    model = onnx.load(str(path))
+    assert [value.name for value in model.graph.input] == graph.input_names
+    assert [value.name for value in model.graph.output] == graph.output_names
+    assert model.opset_import[0].version == OPSET
+    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_export_graph_equals_torch_over_streamed_steps(
+    graph: Graph, tmp_path: Path
+) -> None:
+    """Each side carries its own state over 200 steps and they stay together."""
+    path = export_graph(graph, tmp_path / "graph.onnx")
+    parity = check_parity(graph, path)
+    assert parity.steps == 200
+    assert parity.largest <= FLOAT_TOLERANCE
+
+
+def test_check_parity_refuses_other_weights(graph: Graph, tmp_path: Path) -> None:
+    """A graph of other weights is named with what differs and by how much."""
+    path = export_graph(graph, tmp_path / "graph.onnx")
+    with torch.no_grad():
+        for parameter in graph.module.parameters():
+            parameter.add_(0.1)
+    assert compare(graph, path, steps=5).largest > FLOAT_TOLERANCE
+    with pytest.raises(DataError, match="differs from torch"):
+        check_parity(graph, path)
+
+
+def test_masked_inputs_do_not_reach_the_exported_outputs(
+    graph: Graph, tmp_path: Path
+) -> None:
+    """In the file too, a masked modality changes nothing, to the bit."""
+    if graph.name != "affect":
+        pytest.skip("only the affect graph takes masks")
+    path = export_graph(graph, tmp_path / "graph.onnx")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    drawn = graph.draw(torch.Generator().manual_seed(1)) | graph.state
+    drawn |= {"face_valid": torch.zeros(1, 1), "voice_valid": torch.zeros(1, 1)}
+    changed = drawn | {
+        name: torch.full_like(drawn[name], 55.0)
+        for name in ("face_embedding", "voice_embedding", "face_age", "voice_age")
+    }
+    before, after = (
+        session.run(None, {name: value.numpy() for name, value in feed.items()})
+        for feed in (drawn, changed)
+    )
+    for one, other in zip(before, after, strict=True):
+        assert (one == other).all()
+
+
+def test_check_graph_names_what_breaks_the_contract(
+    graph: Graph, tmp_path: Path
+) -> None:
+    """A file whose outputs are called otherwise is refused with both lists."""
+    path = export_graph(graph, tmp_path / "graph.onnx")
+    renamed = replace(graph, outputs=("other", *graph.outputs[1:]))
+    with pytest.raises(DataError, match="got the outputs .* expected other"):
+        check_graph(renamed, path)
+
+
+def test_check_graph_refuses_a_dynamic_shape(graph: Graph, tmp_path: Path) -> None:
+    """A size without a number is refused by the tensor's name."""
+    path = export_graph(graph, tmp_path / "graph.onnx")
+    model = onnx.load(str(path))
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.save(model, str(path))
+    with pytest.raises(DataError, match=f"{graph.input_names[0]} is not float32"):
+        check_graph(graph, path)
+
+
+def test_export_graph_names_a_folder_that_cannot_be_written(
+    graph: Graph, tmp_path: Path
+) -> None:
+    """A file where the folder should be is one clear error."""
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(DataError, match="cannot be written"):
+        export_graph(graph, tmp_path / "taken" / "graph.onnx")
+
+
+def test_compare_refuses_what_is_no_graph(graph: Graph, tmp_path: Path) -> None:
+    """ONNX Runtime's refusal comes as one of our errors."""
+    path = tmp_path / "graph.onnx"
+    path.write_bytes(b"no graph")
+    with pytest.raises(DataError, match="ONNX Runtime refuses it"):
+        compare(graph, path, steps=1)

@@ -1,0 +1,68 @@
+"""The command ``python -m training``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from training.cli import main
+
+
+def test_list_names_every_recipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line a recipe."""
+    assert main(["list"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == ["face", "voice", "affect"]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("recipe", ["face", "voice"])
+def test_train_refuses_an_incomplete_data_root(
+    recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line that names the missing file, exit code 1, nothing written."""
+    out = tmp_path / "run"
+    assert main(["train", recipe, "--data", str(tmp_path), "--out", str(out)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert ".csv: cannot be read" in error
+    assert not out.exists()
+
+
+def test_train_needs_a_data_root(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without flag and variable the message names both; exit code 2."""
+    monkeypatch.delenv("EDGE_AFFECT_DATA", raising=False)
+    assert main(["train", "face", "--out", str(tmp_path)]) == 2
+    assert "EDGE_AFFECT_DATA" in capsys.readouterr().err
+
+
+@pytest.mark.torch
+def test_train_affect_needs_the_other_checkpoints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message says which flags."""
+    arguments = ["train", "affect", "--data", str(tmp_path), "--out", str(tmp_path)]
+    assert main(arguments) == 2
+    assert "--face" in capsys.readouterr().err
+
+
+@pytest.mark.torch
+def test_train_refuses_no_epochs(
+    made_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Zero passes are wrong usage."""
+    arguments = ["train", "voice", "--data", str(made_root), "--out", str(tmp_path)]
+    assert main([*arguments, "--epochs", "0"]) == 2
+    assert "--epochs" in capsys.readouterr().err
+
+
+def test_an_unknown_recipe_is_wrong_usage() -> None:
+    """The parser ends with 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "smile", "--out", "x"])
+    assert ended.value.code == 2
