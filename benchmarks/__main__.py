@@ -15,8 +15,8 @@ from benchmarks.records import Result, save_result
 from benchmarks.subject import Subject, open_subject
 from benchmarks.table import render
 from edge_affect.clock import NS_PER_S, SystemClock
+from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError
-from edge_affect.terminal import Terminal
 from training.metrics import BOOTSTRAP_DRAWS
 
 CHECKOUT = Path(__file__).resolve().parents[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from edge_affect.terminal import Terminal
+from edge_affect.commands.terminal import Terminal
 
 T = TypeVar("T")
 _BAR_CELLS = 30

@@ -16,9 +16,9 @@ import traceback
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 
-from edge_affect.arguments import build_parser
+from edge_affect.commands.arguments import build_parser
+from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError, PurposeError
-from edge_affect.terminal import Terminal
 
 # Everything else is imported by the command that needs it: --help must not wait.
 
@@ -73,7 +73,7 @@ def _run(options: Namespace, terminal: Terminal) -> int:
 
 
 def _report(options: Namespace, terminal: Terminal) -> int:
-    from edge_affect.commands.page import write_report
+    from edge_affect.commands.report import write_report
 
     for line in write_report(options.record, options.out):
         terminal.say(line)
@@ -84,7 +84,7 @@ def _doctor(options: Namespace, terminal: Terminal) -> int:
     del terminal
     from dataclasses import asdict
 
-    from edge_affect.doctor import doctor_text, examine, works
+    from edge_affect.doctor.findings import doctor_text, examine, works
 
     findings = examine()
     if options.json:

@@ -26,13 +26,14 @@ def export_graph(graph: Graph, path: Path) -> Path:
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _trace(graph, partial)
-        check_graph(graph, partial)
-        partial.replace(path)
+        try:
+            _trace(graph, partial)
+            check_graph(graph, partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"{path}: the graph cannot be written ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

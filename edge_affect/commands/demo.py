@@ -12,13 +12,13 @@ from edge_affect.clock import Clock, SystemClock
 from edge_affect.commands.display import Display, LiveTable, SecondLines
 from edge_affect.commands.run import Conductor, Outputs
 from edge_affect.commands.signals import StopSignals
+from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import UsageError
 from edge_affect.realtime.info import StreamInfo
 from edge_affect.realtime.stream import AffectStream
-from edge_affect.report import ReportSink
+from edge_affect.report.page import ReportSink
 from edge_affect.sinks.jsonl import JsonlSink
 from edge_affect.sources.simulated import SimulatedSource
-from edge_affect.terminal import Terminal
 
 PURPOSE = "research"
 """Declared for the demo: no real person is in it."""

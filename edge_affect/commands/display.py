@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from edge_affect.clock import NS_PER_MS, Clock
+from edge_affect.commands.table import second_line, table_lines
+from edge_affect.commands.terminal import Terminal
 from edge_affect.realtime.info import StreamInfo, StreamStats
-from edge_affect.table import second_line, table_lines
-from edge_affect.terminal import Terminal
 from edge_affect.types import Estimate
 
 _REDRAW_NS = 200 * NS_PER_MS

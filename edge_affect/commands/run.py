@@ -12,15 +12,15 @@ from edge_affect.clock import SystemClock
 from edge_affect.commands.display import Display, display_for
 from edge_affect.commands.settings import STDOUT, RunSettings
 from edge_affect.commands.signals import StopSignals
+from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError, SourceError
 from edge_affect.realtime.info import StreamInfo, StreamStats
 from edge_affect.realtime.stream import AffectStream
-from edge_affect.report import ReportSink
+from edge_affect.report.page import ReportSink
 from edge_affect.sinks.base import Sink
 from edge_affect.sinks.jsonl import JsonlSink, JsonlStream
 from edge_affect.sources.base import Source
 from edge_affect.sources.open import NO_AUDIO, open_source
-from edge_affect.terminal import Terminal
 
 CELLS_PER_S = 30
 """Cells in a second of stream, for ``--max-seconds``."""

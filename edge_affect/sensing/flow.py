@@ -18,6 +18,9 @@ _PATCH_PX = 2 * _FACE_PX
 ``_FACE_PX`` wide: as exact for a near face as for a far one, and at one price."""
 _WINDOW_PX, _LEVELS = 11, 2
 """Of the flow; with two halvings it follows a third of the face's width."""
+_MEAN, _DEVIATION, _FLAT = 128.0, 50.0, 4.0
+"""Grey levels that patches are brought to; those that deviate less than ``_FLAT`` show
+noise and stay pale."""
 _RETURN_PX = 1.0
 """A point that comes back this far from its start was not really followed."""
 _LEAST_SURE = 0.5
@@ -71,7 +74,8 @@ def follow(face: Face, before: View, now: View) -> Face | None:
     if now.grey.shape != before.grey.shape:
         return None
     box = face.box
-    motion = _motion(before.patch(box, 2, _PATCH_PX), now.patch(box, 2, _PATCH_PX))
+    patches = before.patch(box, 2, _PATCH_PX), now.patch(box, 2, _PATCH_PX)
+    motion = _motion(*patches) or _motion(*map(_evened, patches))
     if motion is None:
         return None
     moved, points = _moved(face, *motion)
@@ -79,6 +83,16 @@ def follow(face: Face, before: View, now: View) -> Face | None:
     if likeness < _LEAST_LIKENESS:
         return None
     return Face(moved, face.score * likeness, points)
+
+
+def _evened(patch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ``patch`` in common light: points are followed by their brightness."""
+    import cv2
+
+    mean, deviation = (float(values[0, 0]) for values in cv2.meanStdDev(patch))
+    gain = _DEVIATION / max(deviation, _FLAT)
+    lit = cv2.addWeighted(patch, gain, patch, 0.0, _MEAN - gain * mean)
+    return np.asarray(lit, np.uint8)
 
 
 def _motion(

@@ -82,7 +82,7 @@ def test_check_graph_names_what_breaks_the_contract(
     """A file whose outputs are called otherwise is refused with both lists."""
     path = export_graph(graph, tmp_path / "graph.onnx")
     renamed = replace(graph, outputs=("other", *graph.outputs[1:]))
-    with pytest.raises(DataError, match="got the outputs .* expected other"):
+    with pytest.raises(DataError, match=r"got the outputs .* expected other"):
         check_graph(renamed, path)
 
 

@@ -187,7 +187,8 @@ class Features:
     ) -> None:
         inside = slice(4, -4)
         middle = roof[len(roof) // 2, 1]
-        bite = np.minimum(middle + 0.055 * self._scale, floor[:, 1])
+        even = np.minimum(middle, roof[:, 1] + 0.015 * self._scale)
+        bite = np.minimum(even + 0.055 * self._scale, floor[:, 1])
         bite = np.maximum(bite, roof[:, 1])
         edge = np.stack([roof[:, 0], bite], 1)[inside]
         if np.ptp(floor[:, 1] - roof[:, 1]) > 0.1 * self._scale:

@@ -202,7 +202,7 @@ def _colour(identity: Identity, geometry: HeadGeometry) -> NDArray[np.uint8]:
     cover, streaks = scalp_cover(identity, x, y)
     hair = np.array(identity.looks.hair, np.float32) * streaks[..., None]
     # Strands shade each other most on top of the head.
-    hair = hair * np.clip(1.02 + 0.5 * y, 0.55, 0.9)[..., None]
+    hair = hair * np.clip(1.02 + 0.5 * y, 0.55, 0.7)[..., None]
     colour += (hair - colour) * cover[..., None]
     return np.asarray(np.clip(colour * 255, 0, 255), np.uint8)
 

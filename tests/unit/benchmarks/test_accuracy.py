@@ -13,8 +13,8 @@ from benchmarks.accuracy import measure_accuracy
 from benchmarks.progress import Progress
 from benchmarks.records import Record
 from benchmarks.subject import Subject
+from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import DataError
-from edge_affect.terminal import Terminal
 from training.data.ferplus import VOTE_NAMES
 from training.data.root import HELD_OUT_SHARE, unit_hash
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 
 from benchmarks.progress import Progress
-from edge_affect.terminal import Terminal
+from edge_affect.commands.terminal import Terminal
 
 
 class Screen(io.StringIO):

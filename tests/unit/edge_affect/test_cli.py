@@ -11,9 +11,9 @@ import pytest
 
 from edge_affect import __version__, cli
 from edge_affect.cli import main
+from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import BundleError, SourceError
 from edge_affect.labels import PURPOSES
-from edge_affect.terminal import Terminal
 
 HEAVY = ("numpy", "cv2", "onnxruntime", "edge_affect.types")
 

@@ -11,8 +11,8 @@ from edge_affect.commands.display import (
     SecondLines,
     display_for,
 )
+from edge_affect.commands.terminal import Terminal
 from edge_affect.realtime.info import StreamInfo, StreamStats
-from edge_affect.terminal import Terminal
 from edge_affect.testing import make_estimate
 
 

@@ -19,11 +19,11 @@ from edge_affect.cli import main
 from edge_affect.commands.display import NoDisplay
 from edge_affect.commands.run import Conductor, Outputs
 from edge_affect.commands.signals import StopSignals
+from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import SourceError
 from edge_affect.realtime.stream import AffectStream
-from edge_affect.report import ReportSink
+from edge_affect.report.page import ReportSink
 from edge_affect.sinks.jsonl import JsonlSink, read_record
-from edge_affect.terminal import Terminal
 from edge_affect.testing import (
     FakeModel,
     ScriptedSource,

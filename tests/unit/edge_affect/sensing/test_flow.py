@@ -37,9 +37,9 @@ def test_follow_keeps_what_stands_still(before: View) -> None:
     assert face.points is None
 
 
-@pytest.mark.parametrize(("gain", "offset"), [(0.7, 0), (1.0, 25)])
+@pytest.mark.parametrize(("gain", "offset"), [(0.5, 0), (0.7, 0), (1.0, 40), (0.6, 90)])
 def test_follow_does_not_mind_light(before: View, gain: float, offset: float) -> None:
-    """A darker or a hazier picture of the same face is the same face."""
+    """A darker, lighter or hazier picture of the same face is the same face."""
     lit = View((before.grey * gain + offset).astype(np.uint8), before.scale)
     face = follow(FACE, before, lit)
     assert face is not None
@@ -55,10 +55,11 @@ def test_follow_lowers_the_score_of_a_changing_face(before: View) -> None:
     assert face.score < 0.99 * FACE.score
 
 
-def test_follow_lets_go_of_a_covered_face(before: View) -> None:
-    """A face of which the lower part is hidden looks too different."""
+@pytest.mark.parametrize("top_px", [126, 146])
+def test_follow_lets_go_of_a_covered_face(before: View, top_px: int) -> None:
+    """Little is left to follow, or what is left looks different."""
     grey = before.grey.copy()
-    grey[126:190, 80:220] = 255
+    grey[top_px:190, 80:220] = 0
     assert follow(FACE, before, View(grey, before.scale)) is None
 
 

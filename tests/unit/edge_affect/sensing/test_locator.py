@@ -160,7 +160,9 @@ def test_yunet_gives_points_in_frame_pixels(
     locator = YuNetLocator(path)
     black = Frame(np.zeros((480, 640, 3), np.uint8), 0, 0, 0)
     assert locator.locate(black) == []
-    faces = locator.locate(replace(black, data=black.data + np.uint8([10, 20, 30])))
+    faces = locator.locate(
+        replace(black, data=black.data + np.array([10, 20, 30], np.uint8))
+    )
     assert [face.score for face in faces] == pytest.approx([0.9, 0.7])
     points = np.array(FakeYuNet.POINTS) * 2 + 0.5  # twice as fine, from pixel middles
     assert faces[0].points == pytest.approx(points)

@@ -174,15 +174,16 @@ def test_media_notes_what_is_missing(tmp_path: Path, decoder: str) -> None:
     assert ("edge_affect[media]" if decoder == "opencv" else "no sound") in note
 
 
-def test_media_reads_a_cut_file_as_far_as_it_goes(
-    tmp_path: Path, decoder: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A file whose end is missing gives what is there, then ends with one warning."""
+def test_media_reads_a_cut_file_as_far_as_it_goes(tmp_path: Path, decoder: str) -> None:
+    """A file whose end is missing gives what is there, then says so in one error."""
     path = write_clip(tmp_path / "a.mkv", frame_ms=range(0, 4_000, 40))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    frames = _frames(_items(path))
-    assert 30 < len(frames) < 70
-    assert "cut short" in caplog.text
+    items: list[Frame | AudioChunk] = []
+    with MediaSource(path) as source:
+        with pytest.raises(SourceError, match=r"cut short: \d\.\d of 4\.0 s"):
+            items.extend(iterate(source, 0))
+        assert source.ended
+    assert 30 < len(_frames(items)) < 70
     assert len(caplog.records) <= 2
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from fractions import Fraction
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,8 @@ def _items(source: SimulatedSource) -> tuple[list[Frame], list[AudioChunk]]:
 
 
 def _times(items: tuple[list[Frame], list[AudioChunk]]) -> list[tuple[int, int]]:
-    return [(item.t_capture_ns, item.t_arrival_ns) for item in chain(*items)]
+    both: list[Frame | AudioChunk] = [*items[0], *items[1]]
+    return [(item.t_capture_ns, item.t_arrival_ns) for item in both]
 
 
 def test_source_is_the_seed_s_alone() -> None:

@@ -3,11 +3,11 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from edge_affect.commands.table import second_line, table_lines
+from edge_affect.commands.terminal import Terminal
 from edge_affect.labels import ACTION_UNITS, DRIVER_SIGNALS
 from edge_affect.realtime.budget import StageStats
 from edge_affect.realtime.info import StreamInfo, StreamStats
-from edge_affect.table import second_line, table_lines
-from edge_affect.terminal import Terminal
 from edge_affect.testing import make_estimate, make_lost_estimate
 from edge_affect.types import Estimate, Health, HealthState
 

@@ -9,12 +9,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_affect import report_sections as page
-from edge_affect.charts import TimeAxis
 from edge_affect.clock import NS_PER_S
-from edge_affect.columns import RecordColumns
 from edge_affect.errors import SinkError
-from edge_affect.report_page import STYLE
+from edge_affect.report import sections
+from edge_affect.report.charts import TimeAxis
+from edge_affect.report.columns import RecordColumns
+from edge_affect.report.style import STYLE
 from edge_affect.sinks.base import RunHeader
 from edge_affect.sinks.files import check_target
 from edge_affect.sinks.record import estimate_record
@@ -91,18 +91,18 @@ def build_report(
     cell_s = header.cell_hz[1] / header.cell_hz[0]
     axis = TimeAxis(max(0.0, float(t_s[0]) - cell_s), float(t_s[-1]) + cell_s / 2)
     small = TimeAxis(axis.start_s, axis.end_s, _SMALL_PX, left_px=24)
-    sections = [
-        page.tiles(columns, axis),
-        page.affect(columns, axis),
-        page.multiples("Expression", "expression", columns, small),
-        page.multiples("Action units", "action_units", columns, small),
-        page.multiples("Driver signals", "driver", columns, small),
-        page.health(columns, axis),
-        page.age(columns, axis),
-        page.stages(stats),
-        page.counts(columns, stats),
-        page.run_facts(header),
-        page.notes_list(notes),
+    parts = [
+        sections.tiles(columns, axis),
+        sections.affect(columns, axis),
+        sections.multiples("Expression", "expression", columns, small),
+        sections.multiples("Action units", "action_units", columns, small),
+        sections.multiples("Driver signals", "driver", columns, small),
+        sections.health(columns, axis),
+        sections.age(columns, axis),
+        sections.stages(stats),
+        sections.counts(columns, stats),
+        sections.run_facts(header),
+        sections.notes_list(notes),
     ]
     title = f"Affect report: {header.source}"
     return (
@@ -110,7 +110,7 @@ def build_report(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
         f"<header><h1>{escape(header.source)}</h1><p>{_subtitle(header)}</p></header>"
-        f"{''.join(sections)}"
+        f"{''.join(parts)}"
         "<footer>Estimates of a model about what a face and a voice show, "
         f"made for the purpose <b>{escape(header.purpose)}</b>; "
         "they are not facts about a person. "

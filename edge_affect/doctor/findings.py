@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_affect import __version__
-from edge_affect.probes import PACKAGES, Package, look
+from edge_affect.doctor.probes import PACKAGES, Package, look
 
 _MENDS = {
     "pyaudio": "apt-get install portaudio19-dev, then "

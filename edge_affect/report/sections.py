@@ -7,10 +7,10 @@ from html import escape
 
 import numpy as np
 
-from edge_affect import charts
-from edge_affect.charts import Scale, TimeAxis
-from edge_affect.columns import RecordColumns, Series
 from edge_affect.realtime.info import StreamStats
+from edge_affect.report import charts
+from edge_affect.report.charts import Scale, TimeAxis
+from edge_affect.report.columns import RecordColumns, Series
 from edge_affect.sinks.base import RunHeader
 from edge_affect.sinks.record import HEALTH_STATES
 

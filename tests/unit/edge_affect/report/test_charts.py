@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from edge_affect import charts
-from edge_affect.charts import Scale, TimeAxis
+from edge_affect.report import charts
+from edge_affect.report.charts import Scale, TimeAxis
 
 AXIS = TimeAxis(0.0, 10.0)
 SCALE = Scale(-1, 1, 100, (-1, 0, 1))

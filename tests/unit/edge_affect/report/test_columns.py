@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_affect.columns import RecordColumns
+from edge_affect.report.columns import RecordColumns
 from edge_affect.sinks.record import estimate_record
 from edge_affect.testing import make_estimate, make_lost_estimate
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_affect.columns import RecordColumns
 from edge_affect.errors import DataError
-from edge_affect.report import build_report, save_page
+from edge_affect.report.columns import RecordColumns
+from edge_affect.report.page import build_report, save_page
 from edge_affect.sinks.files import check_target
 from edge_affect.sinks.jsonl import iterate_record
 

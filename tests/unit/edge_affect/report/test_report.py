@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from edge_affect.cli import main
-from edge_affect.columns import RecordColumns
-from edge_affect.commands.page import write_report
+from edge_affect.commands.report import write_report
 from edge_affect.errors import DataError, SinkError
 from edge_affect.realtime.budget import StageStats
 from edge_affect.realtime.info import StreamStats
-from edge_affect.report import ReportSink, build_report
+from edge_affect.report.columns import RecordColumns
+from edge_affect.report.page import ReportSink, build_report
 from edge_affect.sinks.jsonl import JsonlSink
 from edge_affect.sinks.record import estimate_record
 from edge_affect.testing import make_estimate, make_header, make_lost_estimate

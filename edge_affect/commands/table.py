@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edge_affect.commands.terminal import Terminal
 from edge_affect.realtime.info import StreamInfo, StreamStats
-from edge_affect.terminal import Terminal
 from edge_affect.types import Estimate, HealthState
 
 _SCALE_CELLS = 31

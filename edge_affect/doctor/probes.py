@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import edge_affect
+
 _LIMIT_S = 60
 _WORKERS = 2
 
@@ -99,7 +101,7 @@ _GPU = """
 """
 
 _GRAPHS = """
-    from edge_affect.doctor_graphs import time_graphs
+    from edge_affect.doctor.graphs import time_graphs
     return time_graphs()
 """
 
@@ -184,6 +186,6 @@ def run_probe(body: str, python: str = sys.executable) -> dict[str, Any]:
 
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Let the child find this very edge_affect, installed or not."""
-    home = str(Path(__file__).parent.parent)
+    home = str(Path(edge_affect.__file__).parent.parent)
     path = [home, *filter(None, [environment.get("PYTHONPATH")])]
     return {**environment, "PYTHONPATH": os.pathsep.join(path)}

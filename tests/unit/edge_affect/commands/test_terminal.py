@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from edge_affect.terminal import Terminal, clipped
+from edge_affect.commands.terminal import Terminal, clipped
 
 
 class _Screen(io.StringIO):

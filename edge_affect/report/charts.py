@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_affect.columns import Series
+from edge_affect.report.columns import Series
 from edge_affect.sinks.record import HEALTH_STATES
 
 _TICKS_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)

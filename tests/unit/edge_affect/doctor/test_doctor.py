@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from edge_affect import doctor as module
 from edge_affect.cli import main
-from edge_affect.doctor import Finding, doctor_text, examine, works
-from edge_affect.doctor_graphs import time_graphs
+from edge_affect.doctor import findings as module
+from edge_affect.doctor.findings import Finding, doctor_text, examine, works
+from edge_affect.doctor.graphs import time_graphs
+from edge_affect.doctor.probes import PACKAGES, Package, look, run_probe
 from edge_affect.model.bundle import load_bundle
-from edge_affect.probes import PACKAGES, Package, look, run_probe
 
-TINY = Path(__file__).resolve().parents[2] / "data" / "tiny_bundle"
+TINY = Path(__file__).resolve().parents[3] / "data" / "tiny_bundle"
 
 
 def _found(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""What is installed and runs on this machine, and what mends the rest."""
