@@ -81,7 +81,7 @@ def _run(given: argparse.Namespace, subject: Subject) -> dict[str, object]:
         "bundle": {
             "name": subject.manifest.name,
             "version": subject.manifest.version,
-            "digest": subject.digest,
+            "digest": subject.bundle.digest,
             "graphs": subject.graph_digests,
         },
         "backend": subject.backend,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.drives import measure_drives
 from benchmarks.faces import measure_diffusionfer, measure_ferplus, measure_photos
 from benchmarks.progress import Progress
 from benchmarks.records import Record
@@ -31,7 +32,7 @@ split for reporting, ``valid`` is the held-out part of its train file."""
 def measure_accuracy(
     subject: Subject, data: Path, limit: int | None, progress: Progress
 ) -> list[Record]:
-    """Measure on every set and split under ``data``.
+    """Measure on every set and split under ``data``, and on the simulated driver.
 
     Args:
         subject: What is measured.
@@ -53,4 +54,5 @@ def measure_accuracy(
     for name, part, _, stage, measure in found:
         split = Split(subject, name, part, stage, limit)
         records += measure(split, data, progress)
-    return records
+    drives = Split(subject, "sim_A", "test", "affect", limit)
+    return records + measure_drives(drives, data, progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_affect.labels import EXPRESSION_NAMES, VOICE_EMOTIONS
 from edge_affect.model.affect import AffectGraphs, FaceReading
-from edge_affect.model.bundle import load_bundle
+from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.model.manifest import Manifest
 from edge_affect.runners.select import make_runner
 from edge_affect.sensing.align import align_face
@@ -29,16 +29,19 @@ _PREFIX = "edge-affect-"
 class Subject:
     """What is measured."""
 
+    bundle: Bundle
     graphs: AffectGraphs
-    manifest: Manifest
-    digest: str
-    """SHA-256 of the bundle's manifest."""
     target: str
     """Target of the graphs that run."""
     backend: str
     """Runner and provider that run them."""
-    locator: Locator
-    """Finds faces in whole pictures."""
+    new_locator: Callable[[], Locator]
+    """Makes what finds faces in whole pictures."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The bundle's manifest."""
+        return self.bundle.manifest
 
     @property
     def model(self) -> str:
@@ -85,12 +88,11 @@ def open_subject(folder: Path | None) -> Subject:
     check_preprocessing(bundle.manifest)
     runner, target = make_runner("onnxruntime", bundle)
     return Subject(
+        bundle,
         AffectGraphs(runner, bundle.manifest),
-        bundle.manifest,
-        bundle.digest,
         target,
         f"{runner.backend} {runner.provider}",
-        HaarLocator(),
+        HaarLocator,
     )
 
 
@@ -106,12 +108,15 @@ def read_pictures(
     subject: Subject, pictures: Iterable[NDArray[np.uint8]], count: int
 ) -> FaceReadings:
     """Find, align and read the best face of each ``(H, W, 3)`` uint8 BGR picture."""
-    return _collect((_read_picture(subject, p) for p in pictures), count)
+    locator = subject.new_locator()
+    return _collect((_read_picture(subject, locator, p) for p in pictures), count)
 
 
-def _read_picture(subject: Subject, picture: NDArray[np.uint8]) -> FaceReading | None:
+def _read_picture(
+    subject: Subject, locator: Locator, picture: NDArray[np.uint8]
+) -> FaceReading | None:
     frame = Frame(picture, t_capture_ns=0, t_arrival_ns=0, index=0)
-    faces = subject.locator.locate(frame)
+    faces = locator.locate(frame)
     if not faces:
         return None
     state = subject.graphs.new_state()

@@ -74,7 +74,7 @@ class AffectGraphs:
         self.runner = runner
         self._expressions = manifest.labels("expression")
         self._emotions = manifest.labels("voice_emotion")
-        self._temperature = manifest.temperature("expression")
+        self._temperatures = {g: manifest.temperature(g) for g in runner.signatures}
         affect = runner.signatures["affect"]
         self._no_face = np.zeros(affect.inputs["face_embedding"], np.float32)
         self._no_voice = np.zeros(affect.inputs["voice_embedding"], np.float32)
@@ -103,14 +103,16 @@ class AffectGraphs:
             out["embedding"],
             _scalar(out, "valence"),
             _scalar(out, "arousal"),
-            self._expression(out),
+            self._expression(out, "face"),
         )
 
     def voice(self, state: StreamState, mel: Vector) -> VoiceReading:
         """Read one hop of ``(10, 64)`` float32 log-mel columns."""
         out = self.runner.step(state, "voice", {"mel": mel[None]})
         emotion = out.get("emotion")
-        shares = None if emotion is None else softmax(emotion[0])
+        shares = None
+        if emotion is not None:
+            shares = softmax(emotion[0] / self._temperatures["voice"])
         return VoiceReading(
             out["embedding"],
             float(out["speech"][0, 0]),
@@ -139,14 +141,17 @@ class AffectGraphs:
             arousal_std=_scalar(out, "arousal_std"),
             valence_ahead=_scalar(out, "valence_ahead"),
             arousal_ahead=_scalar(out, "arousal_ahead"),
-            expression=self._expression(out),
+            expression=self._expression(out, "affect"),
         )
 
-    def _expression(self, out: Mapping[str, Vector]) -> Mapping[str, float] | None:
+    def _expression(
+        self, out: Mapping[str, Vector], graph: str
+    ) -> Mapping[str, float] | None:
         logits = out.get("expression")
         if logits is None:
             return None
-        return _named(self._expressions, softmax(logits[0] / self._temperature))
+        shares = softmax(logits[0] / self._temperatures[graph])
+        return _named(self._expressions, shares)
 
 
 def softmax(logits: Vector) -> NDArray[np.float64]:

@@ -123,7 +123,7 @@ class Manifest:
     """Head → its lowest and highest value."""
     validity: Validity
     temperatures: Mapping[str, float]
-    """Head → divisor of its logits before the softmax."""
+    """Graph → divisor of its class logits before the softmax."""
     training: tuple[TrainingSet, ...]
     figures: tuple[Figure, ...]
 
@@ -131,9 +131,9 @@ class Manifest:
         """Return the labels of ``head`` in the graph's order; none without the head."""
         return self.heads[head].labels if head in self.heads else ()
 
-    def temperature(self, head: str) -> float:
-        """Return the divisor of the logits of ``head``; 1 where none was fitted."""
-        return self.temperatures.get(head, 1.0)
+    def temperature(self, graph: str) -> float:
+        """Return the divisor of the class logits of ``graph``; 1 where none is given."""
+        return self.temperatures.get(graph, 1.0)
 
 
 def parse_manifest(content: bytes) -> Manifest:
@@ -165,7 +165,7 @@ def parse_manifest(content: bytes) -> Manifest:
         preprocessing=read_preprocessing(fields),
         ranges=_ranges(fields.child("ranges", optional=tuple(heads))),
         validity=_validity(fields),
-        temperatures=_temperatures(fields, heads),
+        temperatures=_temperatures(fields, graphs),
         training=read_training(fields),
         figures=read_figures(fields),
     )
@@ -256,7 +256,8 @@ def _validity(fields: Fields) -> Validity:
     )
 
 
-def _temperatures(fields: Fields, heads: Mapping[str, Head]) -> Mapping[str, float]:
-    labelled = tuple(name for name, head in heads.items() if head.labels)
-    values = fields.child("temperatures", optional=labelled)
+def _temperatures(
+    fields: Fields, graphs: Mapping[str, Mapping[str, GraphEntry]]
+) -> Mapping[str, float]:
+    values = fields.child("temperatures", optional=tuple(graphs))
     return MappingProxyType({key: values.number(key, 0.05, 20) for key in values.keys})

@@ -199,7 +199,7 @@ def card() -> dict[str, object]:
         },
         "ranges": {"valence": [-1, 1], "arousal": [-1, 1]},
         "validity": {"yaw_deg": 30, "pitch_deg": 20, "spectra": ["visible"]},
-        "temperatures": {"expression": 1.0},
+        "temperatures": {"face": 1.0},
         "training": [],
     }
 

@@ -22,7 +22,7 @@ class AffectConfig:
     """Length of the face embedding."""
     voice: int = 32
     """Length of the voice embedding."""
-    width: int = 96
+    width: int = 64
     """Features of the recurrent memory."""
     expressions: int = 8
     """Number of expression classes."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from training.checkpoint import load_checkpoint
 from training.compose import (
@@ -40,7 +41,7 @@ SETTLED_CELLS = 10
 class AffectTraining:
     """Settings of the recipe ``affect``."""
 
-    epochs: int = 24
+    epochs: int = 40
     """Passes over the programmes, each with new faces."""
     batch: int = 32
     """Sequences in a batch."""
@@ -104,23 +105,27 @@ def _arrive(
 
 def affect_loss(output: AffectOutput, batch: Batch) -> Tensor:
     """Sum the losses of expression, of valence and arousal, and of both ahead."""
+    total = 0.5 * gaussian_nll(output.affect, output.deviation, batch.affect)
     named = batch.shares.sum(dim=2) > 0
-    shares = 0.95 * batch.shares[named] + 0.05 / batch.shares.shape[-1]
-    total = soft_cross_entropy(output.expression[named], shares)
-    total = total + 0.5 * gaussian_nll(output.affect, output.deviation, batch.affect)
-    for axis in (0, 1):
-        for estimate, truth in (
-            (output.affect, batch.affect),
-            (output.ahead, batch.ahead),
-        ):
-            known = ~torch.isnan(truth[..., axis])
-            if known.any():
-                total = total + 0.5 * ccc_loss(
-                    estimate[..., axis][known], truth[..., axis][known]
-                )
-                error = estimate[..., axis][known] - truth[..., axis][known]
-                total = total + (error * error).mean()
+    if named.any():
+        shares = 0.95 * batch.shares[named] + 0.05 / batch.shares.shape[-1]
+        total = total + soft_cross_entropy(output.expression[named], shares)
+    for estimate, truth in (
+        (output.affect, batch.affect),
+        (output.ahead, batch.ahead),
+    ):
+        for axis in (0, 1):
+            total = total + _distance(estimate[..., axis], truth[..., axis])
     return total
+
+
+def _distance(estimate: Tensor, truth: Tensor) -> Tensor:
+    """Return half the CCC loss plus the squared error; NaN truth is left out."""
+    known = ~torch.isnan(truth)
+    if not known.any():
+        return estimate.sum() * 0
+    found, true = estimate[known], truth[known]
+    return 0.5 * ccc_loss(found, true) + functional.mse_loss(found, true)
 
 
 class AffectTrainer(Trainer[AffectTraining, AffectNet]):
@@ -150,10 +155,12 @@ class AffectTrainer(Trainer[AffectTraining, AffectNet]):
     def _sequence(self, row: int, draw: np.random.Generator) -> Sequence:
         drives = self.train.simulated
         if drives and draw.random() < self.config.simulated_share:
-            whole = drives[int(draw.integers(len(drives)))]
-        else:
-            whole = compose(self.train.programmes[row], self.train.pools, draw)
-        return cut(whole, self.config.cells, draw)
+            drive = drives[int(draw.integers(len(drives)))]
+            # A drawn face teaches how affect moves, not what expressions look like.
+            unnamed = replace(drive, shares=np.zeros_like(drive.shares))
+            return cut(unnamed, self.config.cells, draw)
+        composed = compose(self.train.programmes[row], self.train.pools, draw)
+        return cut(composed, self.config.cells, draw)
 
     def evaluate(self) -> dict[str, float]:
         """Return the averaged network's figures on the selection part."""

@@ -185,17 +185,17 @@ class Features:
     def _draw_teeth(
         self, texture: NDArray[np.uint8], roof: Points, floor: Points
     ) -> None:
-        inside = slice(4, -4)
         middle = roof[len(roof) // 2, 1]
         even = np.minimum(middle, roof[:, 1] + 0.015 * self._scale)
         bite = np.minimum(even + 0.055 * self._scale, floor[:, 1])
-        bite = np.maximum(bite, roof[:, 1])
-        edge = np.stack([roof[:, 0], bite], 1)[inside]
+        shown = np.maximum(bite - roof[:, 1], 0) * (1 - _ACROSS**4)
+        bite = roof[:, 1] + shown
+        edge = np.stack([roof[:, 0], bite], 1)
         if np.ptp(floor[:, 1] - roof[:, 1]) > 0.1 * self._scale:
             rest = np.maximum(floor[:, 1] - 0.06 * self._scale, edge[:, 1].max())
             tongue = np.stack([floor[:, 0], np.minimum(rest, floor[:, 1])], 1)
             fill(texture, np.concatenate([tongue, floor[::-1]]), shade(_TONGUE))
-        fill(texture, np.concatenate([roof[inside], edge[::-1]]), shade(_TEETH))
+        fill(texture, np.concatenate([roof, edge[::-1]]), shade(_TEETH))
 
     def _lip_lines(
         self, moved: Movement

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks import drives
 from benchmarks.subject import Subject
 from edge_affect.model.affect import AffectGraphs
+from edge_affect.model.bundle import Bundle
 from edge_affect.model.manifest import parse_manifest
 from edge_affect.runners.base import Runner, Signature, StreamState, Tensors
 from edge_affect.types import Face, Frame
@@ -50,7 +52,15 @@ class GreyRunner(Runner):
                     {},
                 ),
                 "affect": Signature(
-                    {"face_embedding": (1, 64), "voice_embedding": (1, 32)}, {}, {}
+                    {
+                        "face_embedding": (1, 64),
+                        "voice_embedding": (1, 32),
+                        **dict.fromkeys(
+                            ("face_valid", "voice_valid", "face_age", "voice_age"), one
+                        ),
+                    },
+                    {"valence": one, "arousal": one},
+                    {},
                 ),
             }
         )
@@ -77,7 +87,7 @@ class GreyRunner(Runner):
             out["expression"][0, min(grey // GREY_STEP, 7)] = 4.0
             out["valence"][:] = red / 127.5 - 1
             out["arousal"][:] = blue / 127.5 - 1
-        else:
+        elif which == "voice":
             out["emotion"][0, int(inputs["mel"].mean() > LOUD_MEL)] = 1.0
         return out, {}
 
@@ -99,7 +109,15 @@ def subject() -> Subject:
     manifest = parse_manifest((TINY / "manifest.json").read_bytes())
     named = replace(manifest, name="edge-affect-grey")
     graphs = AffectGraphs(GreyRunner(), named)
-    return Subject(graphs, named, "0" * 64, "cpu-fp32", "fake fake", MiddleLocator())
+    bundle = Bundle(named, "0" * 64, {})
+    return Subject(bundle, graphs, "cpu-fp32", "fake fake", MiddleLocator)
+
+
+@pytest.fixture(autouse=True)
+def few_drives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the simulated drives short: what they show is another test's."""
+    monkeypatch.setattr(drives, "DRIVES", 1)
+    monkeypatch.setattr(drives, "DRIVE_S", 0.5)
 
 
 WriteSet = Callable[[str, Sequence[Row], Sequence[NDArray[np.uint8]]], Path]

@@ -85,9 +85,12 @@ def test_ferplus_calibration_uses_the_manifests_temperature(
 ) -> None:
     """With every estimate right, a higher temperature is more under-confident."""
     data = _ferplus(write_set, [("neutral", "neutral")] * 5)
-    warm = replace(subject.manifest, temperatures={"expression": 4.0})
+    warm = replace(subject.manifest, temperatures={"face": 4.0})
     graphs = type(subject.graphs)(subject.graphs.runner, warm)
-    found = _measure(replace(subject, manifest=warm, graphs=graphs), data)
+    found = _measure(
+        replace(subject, bundle=replace(subject.bundle, manifest=warm), graphs=graphs),
+        data,
+    )
     ece = found["ferplus", "valid", "expression", "ece"]
     assert ece.value == pytest.approx(1 - np.exp(1) / (np.exp(1) + 7))
 
@@ -214,8 +217,10 @@ def test_heads_that_the_bundle_lacks_have_no_figures(
 ) -> None:
     """A bundle without expression is not measured on it."""
     heads = {"valence": subject.manifest.heads["valence"]}
-    bare = replace(subject, manifest=replace(subject.manifest, heads=heads))
-    assert _measure(bare, _ferplus(write_set, [("fear", "fear")])) == {}
+    manifest = replace(subject.manifest, heads=heads)
+    bare = replace(subject, bundle=replace(subject.bundle, manifest=manifest))
+    found = _measure(bare, data)
+    assert {name for name, *_ in found} == {"sim_A"}
 
 
 def test_a_root_without_sets_is_one_clear_error(

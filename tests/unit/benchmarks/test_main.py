@@ -29,6 +29,7 @@ def test_main_measures_a_bundle_and_writes_its_result(
     assert main(["accuracy", *arguments]) == 0
     result = load_result(out)
     assert {record.metric for record in result.records} == {
+        "ccc",
         "accuracy",
         "macro_f1",
         "ece",

@@ -85,8 +85,8 @@ def test_pack_leaves_the_old_bundle_when_the_new_one_is_wrong(
     """A bundle that would not load is never put in place, nor left lying about."""
     pack(settings)
     before = _contents(settings.out)
-    _edit_card(settings.graphs, temperatures={"expression": 0})
-    with pytest.raises(BundleError, match=r"temperatures\.expression"):
+    _edit_card(settings.graphs, temperatures={"face": 0})
+    with pytest.raises(BundleError, match=r"temperatures\.face"):
         pack(settings)
     assert _contents(settings.out) == before
     assert [path.name for path in settings.out.parent.iterdir()] == ["bundle"]

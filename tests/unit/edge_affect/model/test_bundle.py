@@ -199,6 +199,7 @@ def test_load_bundle_refuses_heads_without_a_graph(edited: Any) -> None:
     def change(manifest: dict[str, Any]) -> None:
         manifest["graphs"].pop("face")
         manifest["graphs"].pop("affect")
+        manifest["temperatures"].clear()
 
     assert "lists expression, but no graph has" in _refused(edited(change))
 

@@ -46,10 +46,10 @@ def test_manifest_reads_every_field() -> None:
 
 
 def test_manifest_answers_for_heads_it_lacks() -> None:
-    """A head that is absent has no labels, and one without temperature has 1."""
+    """A head that is absent has no labels; a graph without temperature has 1."""
     manifest = parse_manifest(CONTENT)
     assert manifest.labels("action_units") == ()
-    assert manifest.temperature("voice_emotion") == 1.0
+    assert manifest.temperature("voice") == 1.0
 
 
 def test_manifest_cannot_be_changed() -> None:
@@ -99,7 +99,7 @@ def test_manifest_cannot_be_changed() -> None:
         (lambda m: m["ranges"].update(pose=[-1, 1]), r"\.ranges: unknown key 'pose'"),
         (lambda m: m["validity"].update(spectra=["x-ray"]), r"\.spectra: got"),
         (lambda m: m["validity"].update(yaw_deg=181), r"\.yaw_deg: got 181"),
-        (lambda m: m["temperatures"].update(expression=0), r"\.expression: got 0"),
+        (lambda m: m["temperatures"].update(face=0), r"\.face: got 0"),
         (lambda m: m["temperatures"].update(valence=1), r"unknown key 'valence'"),
         (
             lambda m: m["preprocessing"]["voice"].update(rate_hz=8000),
