@@ -219,7 +219,7 @@ def test_heads_that_the_bundle_lacks_have_no_figures(
     heads = {"valence": subject.manifest.heads["valence"]}
     manifest = replace(subject.manifest, heads=heads)
     bare = replace(subject, bundle=replace(subject.bundle, manifest=manifest))
-    found = _measure(bare, data)
+    found = _measure(bare, _ferplus(write_set, [("fear", "fear")]))
     assert {name for name, *_ in found} == {"sim_A"}
 
 
