@@ -34,9 +34,9 @@ def test_main_measures_a_bundle_and_writes_its_result(
         "macro_f1",
         "ece",
     }
-    bundle = open_subject(TINY).bundle
-    assert result.run["bundle"]["digest"] == bundle.bundle.digest
-    assert result.run["bundle"]["graphs"] == bundle.graph_digests
+    subject = open_subject(TINY)
+    assert result.run["bundle"]["digest"] == subject.bundle.digest
+    assert result.run["bundle"]["graphs"] == subject.graph_digests
     assert result.run["target"] == "cpu-fp32"
     assert str(tmp_path) not in out.read_text(encoding="utf-8")
     captured = capsys.readouterr()
