@@ -72,6 +72,10 @@ class Conductor:
         Raises:
             EdgeAffectError: The source cannot be read, at all or to its end.
         """
+        import cv2
+
+        # A second thread gains nothing on pictures this small, and costs a core.
+        cv2.setNumThreads(1)
         fault: EdgeAffectError | None = None
         self.signals.calls(stream.stop)
         try:

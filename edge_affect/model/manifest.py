@@ -132,7 +132,7 @@ class Manifest:
         return self.heads[head].labels if head in self.heads else ()
 
     def temperature(self, graph: str) -> float:
-        """Return the divisor of the class logits of ``graph``; 1 where none is given."""
+        """Return the divisor of the class logits of ``graph``; 1 without one."""
         return self.temperatures.get(graph, 1.0)
 
 

@@ -40,7 +40,7 @@ def test_main_measures_a_bundle_and_writes_its_result(
     assert result.run["target"] == "cpu-fp32"
     assert str(tmp_path) not in out.read_text(encoding="utf-8")
     captured = capsys.readouterr()
-    assert "ferplus  valid  expression  face   accuracy" in captured.out
+    assert "ferplus  valid    expression  face    accuracy" in captured.out
     assert captured.err == ""
 
 
