@@ -1,0 +1,91 @@
+"""Nothing but numbers leaves the process: no socket, and no file but the record."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_affect.model.bundle import shipped_folder
+from edge_affect.sinks.record import GROUPS
+
+WATCHED = """
+import os, sys
+told = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+def watch(event, args):
+    if event.startswith("socket.") or event in ("subprocess.Popen", "os.exec"):
+        os.write(told, f"{event} {args}\\n".encode())
+    elif event == "open":
+        path, mode, flags = args
+        if (flags or 0) & WRITES or any(c in (mode or "r") for c in "wax+"):
+            os.write(told, f"write {path}\\n".encode())
+
+sys.addaudithook(watch)
+from edge_affect.cli import main
+code = main(sys.argv[2:])
+os.write(told, b"end of the run\\n")
+sys.exit(code)
+"""
+"""Runs the command while every opening for writing and every socket is told."""
+
+HARMLESS = {"/dev/null"}
+
+
+def _watched_run(folder: Path, *arguments: str) -> list[str]:
+    told = folder / "told.txt"
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", WATCHED, str(told), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return told.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.skipif(
+    not shipped_folder("edge-affect-thin").exists(), reason="no bundle is shipped"
+)
+def test_run_opens_no_socket_and_writes_the_record_alone(tmp_path: Path) -> None:
+    """Camera and sound in: the only thing written is the record that was asked for."""
+    record = tmp_path / "run.jsonl"
+    events = _watched_run(
+        tmp_path,
+        "run",
+        "simulated",
+        *("--purpose", "research", "--max-seconds", "2", "--out", str(record)),
+    )
+    assert events[-1] == "end of the run"
+    written = {line.removeprefix("write ") for line in events[:-1]}
+    assert written - HARMLESS == {f"{record}.part"}
+
+
+@pytest.mark.skipif(
+    not shipped_folder("edge-affect-thin").exists(), reason="no bundle is shipped"
+)
+def test_record_holds_single_numbers_and_names_alone(tmp_path: Path) -> None:
+    """No line of a record could hold an image, sound, landmarks or an embedding."""
+    record = tmp_path / "run.jsonl"
+    _watched_run(
+        tmp_path,
+        "run",
+        "simulated",
+        *("--purpose", "research", "--max-seconds", "1", "--out", str(record)),
+    )
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    for line in lines[1:]:
+        for key, value in line.items():
+            assert _is_plain(value) or key in (*GROUPS, "health", "dropped"), key
+            if isinstance(value, dict):
+                assert all(_is_plain(v) or key == "health" for v in value.values())
+                assert len(value) <= 12
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str))
