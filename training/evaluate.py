@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.compose import CELL_HZ
 from training.data.diffusionfer import load_diffusionfer
 from training.data.emodb import load_emodb
 from training.data.ferplus import load_ferplus
-from training.material import Frozen, gather
+from training.material import Frozen, Gatherer
 from training.metrics import accuracy, ccc, ece, macro_f1
+from training.models.affect import AffectInput, AffectNet, AffectOutput
 from training.models.face import FACE_EXPRESSIONS, FaceNet
 from training.models.load import load_affect_net, load_face_net, load_voice_net
 from training.recipes.affect import (
@@ -92,14 +94,17 @@ def evaluate_voice(checkpoint: Path, root: Path) -> dict[str, float]:
 def evaluate_affect(
     checkpoint: Path, root: Path, cache: Path, face: Path, voice: Path
 ) -> dict[str, float]:
-    """Return the affect network's figures beside the face network's alone.
+    """Return the affect network's figures beside the face network's alone (``frame``).
+
+    ``still`` figures hold each real picture for a second: what the memory must not
+    take away.
 
     Raises:
         DataError: A checkpoint or the data root is not usable.
     """
     config = affect_training(checkpoint)
     frozen = Frozen.load(face, voice)
-    material = gather(frozen, root, cache, "dev", config.material)
+    material = Gatherer(frozen, root, cache, config.material).gather("dev")
     net = load_affect_net(checkpoint)
     figures: dict[str, float] = {}
     for name, batch in fixed_batches(material, config.cell).items():
@@ -108,4 +113,48 @@ def evaluate_affect(
             ("frame", frame_figures(frozen.face, batch)),
         ):
             figures |= {f"{name}_{key}_{who}": value for key, value in found.items()}
-    return figures
+    return figures | _held_still(net, frozen.face, root)
+
+
+def _held_still(net: AffectNet, face: FaceNet, root: Path) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for part in ("dev", "valid"):
+        data = load_ferplus(root, part)
+        luma = data.archive.read(data.names, TRAIN_PX, grey=True)
+        logits = hold_still(net, face, luma).expression[:, -1].numpy()
+        truth, classes = to_class_labels(data.labels), logits.shape[1]
+        if part == "dev":
+            figures["still_expression_temperature"] = fit_temperature(logits, truth)
+        shares = softmax(logits, figures["still_expression_temperature"])
+        estimate = logits.argmax(axis=1)
+        figures |= {
+            f"still_ferplus_{part}_accuracy": accuracy(truth, estimate, classes),
+            f"still_ferplus_{part}_macro_f1": macro_f1(truth, estimate, classes),
+            f"still_ferplus_{part}_ece": ece(truth, shares),
+        }
+    rated = load_diffusionfer(root, "valid")
+    luma = rated.archive.read(rated.names, TRAIN_PX, grey=True)
+    affect = hold_still(net, face, luma).affect[:, -1].numpy()
+    return figures | {
+        "still_diffusionfer_valid_valence_ccc": ccc(rated.valence, affect[:, 0]),
+        "still_diffusionfer_valid_arousal_ccc": ccc(rated.arousal, affect[:, 1]),
+    }
+
+
+@torch.no_grad()
+def hold_still(
+    net: AffectNet, face: FaceNet, luma: NDArray[np.uint8], cells: int = CELL_HZ
+) -> AffectOutput:
+    """Show each of ``(B, S, S)`` pictures for ``cells`` cells, without any voice."""
+    embedding = run_face(face, torch.from_numpy(luma))[0]
+    nothing = torch.zeros(len(luma), cells, 1)
+    given = AffectInput(
+        embedding[:, None].expand(-1, cells, -1),
+        nothing.expand(-1, -1, net.config.voice),
+        nothing + 1,
+        nothing,
+        nothing,
+        nothing,
+    )
+    output: AffectOutput = net(given, net.new_state(len(luma)))[0]
+    return output

@@ -90,71 +90,72 @@ class Material:
     """Whole drives of the simulated driver; may be empty."""
 
 
-def gather(
-    frozen: Frozen, root: Path, cache: Path, part: str, config: MaterialConfig
-) -> Material:
-    """Embed the material of ``part``, or read it from ``cache``.
+@dataclass(frozen=True, slots=True)
+class Gatherer:
+    """Embeds the material of a part, or reads it from the cache."""
 
-    ``dev`` shows FER+'s selection part and hears the voice's selection speakers;
-    DiffusionFER has no selection part and trains only.
+    frozen: Frozen
+    root: Path
+    """Data root."""
+    cache: Path
+    """Folder of what was embedded. It is named by checkpoints and settings, but not by
+    the simulated driver's code: empty it when the driver is drawn otherwise."""
+    config: MaterialConfig
 
-    Raises:
-        DataError: The data root is incomplete, or the cache is damaged.
-    """
-    embedder = Embedder(frozen.face, frozen.face_key, root, cache, config.copies)
-    sets = PICTURE_SETS[:1] if part == "dev" else PICTURE_SETS
-    pools = tuple(embedder.pool(pictures, part) for pictures in sets)
-    prior = class_prior(pools[0])
-    return Material(
-        _programmes(frozen, root, cache, part, config, prior),
-        pools,
-        _drives(frozen, cache, part, config),
-    )
+    def gather(self, part: str) -> Material:
+        """Return the material of ``part``, one of ``PARTS``.
 
+        ``dev`` shows FER+'s selection part and hears the voice's selection speakers;
+        DiffusionFER has no selection part and trains only.
 
-def _programmes(
-    frozen: Frozen,
-    root: Path,
-    cache: Path,
-    part: str,
-    config: MaterialConfig,
-    prior: NDArray[np.float64],
-) -> list[Programme]:
-    is_dev = part == "dev"
-    utterances = [
-        utterance
-        for utterance in load_emodb(root, "train")
-        if (utterance.speaker in frozen.dev_speakers) == is_dev
-    ]
-    count = config.dev_programmes if is_dev else config.programmes
-    first = 0 if is_dev else _TRAIN_SEEDS
-    make = partial(
-        embed_tracks,
-        frozen.voice,
-        read_spoken(utterances),
-        prior,
-        range(first, first + count),
-        config.programme_cells,
-    )
-    shape = f"{count}x{config.programme_cells}"
-    tracks = cached(cache / f"voices-{part}-{shape}-{frozen.voice_key}.npz", make)
-    return [
-        Programme(classes.astype(np.int64), voice)
-        for classes, voice in zip(tracks["classes"], tracks["voices"], strict=True)
-    ]
+        Raises:
+            DataError: The data root is incomplete, or the cache is damaged.
+        """
+        frozen = self.frozen
+        embedder = Embedder(
+            frozen.face, frozen.face_key, self.root, self.cache, self.config.copies
+        )
+        sets = PICTURE_SETS[:1] if part == "dev" else PICTURE_SETS
+        pools = tuple(embedder.pool(pictures, part) for pictures in sets)
+        programmes = self._programmes(part, class_prior(pools[0]))
+        return Material(programmes, pools, self._drives(part))
 
+    def _programmes(self, part: str, prior: NDArray[np.float64]) -> list[Programme]:
+        is_dev = part == "dev"
+        utterances = [
+            utterance
+            for utterance in load_emodb(self.root, "train")
+            if (utterance.speaker in self.frozen.dev_speakers) == is_dev
+        ]
+        count = self.config.dev_programmes if is_dev else self.config.programmes
+        first = 0 if is_dev else _TRAIN_SEEDS
+        cells = self.config.programme_cells
+        name = f"voices-{part}-{count}x{cells}-{self.frozen.voice_key}.npz"
+        tracks = cached(
+            self.cache / name,
+            lambda: embed_tracks(
+                self.frozen.voice,
+                read_spoken(utterances),
+                prior,
+                range(first, first + count),
+                cells,
+            ),
+        )
+        return [
+            Programme(classes.astype(np.int64), voice)
+            for classes, voice in zip(tracks["classes"], tracks["voices"], strict=True)
+        ]
 
-def _drives(
-    frozen: Frozen, cache: Path, part: str, config: MaterialConfig
-) -> list[Sequence]:
-    count = config.dev_drives if part == "dev" else config.drives
-    seeds = range(SEEDS[part], SEEDS[part] + count)
-    sequences = []
-    for seed in tqdm(seeds, desc="film drives", leave=False, disable=None):
-        path = cache / f"drive-{seed}-{config.drive_s:g}s.npz"
-        drive = cached(path, partial(film, seed, config.drive_s))
-        sequences.append(_watched(frozen, drive))
-    return sequences
+    def _drives(self, part: str) -> list[Sequence]:
+        config = self.config
+        count = config.dev_drives if part == "dev" else config.drives
+        seeds = range(SEEDS[part], SEEDS[part] + count)
+        sequences = []
+        for seed in tqdm(seeds, desc="film drives", leave=False, disable=None):
+            path = self.cache / f"drive-{seed}-{config.drive_s:g}s.npz"
+            drive = cached(path, partial(film, seed, config.drive_s))
+            sequences.append(_watched(self.frozen, drive))
+        return sequences
 
 
 def _watched(frozen: Frozen, drive: Drive) -> Sequence:

@@ -24,7 +24,7 @@ from training.compose import (
 from training.config import from_plain
 from training.loop import Trainer, run
 from training.losses import ccc_loss, gaussian_nll, soft_cross_entropy
-from training.material import PARTS, Frozen, Material, MaterialConfig, gather
+from training.material import PARTS, Frozen, Gatherer, Material, MaterialConfig
 from training.metrics import accuracy, ccc
 from training.models.affect import AffectConfig, AffectInput, AffectNet, AffectOutput
 from training.models.face import FaceNet
@@ -282,9 +282,7 @@ def train_affect(
         voice: Checkpoint of the recipe ``voice``; it stays as it is.
     """
     frozen = Frozen.load(face, voice)
-    train, dev = (
-        gather(frozen, data_root, out / "cache", part, config.material)
-        for part in PARTS
-    )
+    gatherer = Gatherer(frozen, data_root, out / "cache", config.material)
+    train, dev = (gatherer.gather(part) for part in PARTS)
     net = new_affect_net(config, frozen.face)
     return run(AffectTrainer(config, net, train, dev), out)
