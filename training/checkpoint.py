@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,18 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             f"{path}: the checkpoint cannot be written ({error}); the last one is "
             "untouched; free some space and run the same command again"
         ) from error
+
+
+def condense(checkpoint: Checkpoint) -> Checkpoint:
+    """Return what others need of ``checkpoint``: the averaged weights, in half floats.
+
+    It can be exported, evaluated and learnt from, but no run can go on from it.
+    """
+    halves = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in checkpoint.average.items()
+    }
+    return replace(checkpoint, model={}, average=halves, optimizer={})
 
 
 def load_checkpoint(path: Path, recipe: str) -> Checkpoint:

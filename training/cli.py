@@ -116,8 +116,12 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="name the recipes")
     train = commands.add_parser("train", help="train a recipe, or go on with it")
     evaluate = commands.add_parser("evaluate", help="measure a checkpoint")
-    for command in (train, evaluate):
+    condense = commands.add_parser(
+        "condense", help="keep a checkpoint's averaged weights alone, in half floats"
+    )
+    for command in (train, evaluate, condense):
         command.add_argument("recipe", choices=tuple(RECIPES))
+    for command in (train, evaluate):
         command.add_argument(
             "--data",
             type=Path,
@@ -130,7 +134,9 @@ def build_parser() -> argparse.ArgumentParser:
         )
     train.add_argument("--out", type=Path, required=True, help="folder of the run")
     train.add_argument("--epochs", type=int, help="default: the recipe's")
-    evaluate.add_argument("--checkpoint", type=Path, required=True)
+    for command in (evaluate, condense):
+        command.add_argument("--checkpoint", type=Path, required=True)
+    condense.add_argument("--out", type=Path, required=True, help="file to write")
     return parser
 
 
@@ -155,6 +161,12 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.command == "list":
         for name, recipe in RECIPES.items():
             sys.stdout.write(f"{name:8} {recipe.summary}\n")
+        return
+    if arguments.command == "condense":
+        from training.checkpoint import condense, load_checkpoint, save_checkpoint
+
+        whole = load_checkpoint(arguments.checkpoint, arguments.recipe)
+        save_checkpoint(arguments.out, condense(whole))
         return
     recipe = RECIPES[arguments.recipe]
     root = _data_root(arguments)

@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.cli import main
+from training.config import to_plain
+from training.models.face import FaceConfig, FaceNet
+from training.models.load import load_face_net
 
 
 def test_list_names_every_recipe(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,3 +71,26 @@ def test_an_unknown_recipe_is_wrong_usage() -> None:
     with pytest.raises(SystemExit) as ended:
         main(["train", "smile", "--out", "x"])
     assert ended.value.code == 2
+
+
+@pytest.mark.torch
+def test_condense_keeps_what_an_export_needs(tmp_path: Path) -> None:
+    """Half floats of the averaged weights load as a network, in half the bytes."""
+    net = FaceNet(FaceConfig(widths=(2, 2, 2, 2), blocks=(0, 0, 0)))
+    whole = Checkpoint(
+        "face",
+        {"net": to_plain(net.config)},
+        3,
+        net.state_dict(),
+        net.state_dict(),
+        {},
+        {"dev_accuracy": 0.5},
+    )
+    save_checkpoint(tmp_path / "whole.safetensors", whole)
+    out = tmp_path / "small.safetensors"
+    source = str(tmp_path / "whole.safetensors")
+    assert main(["condense", "face", "--checkpoint", source, "--out", str(out)]) == 0
+    loaded = load_face_net(out)
+    for name, value in net.state_dict().items():
+        assert torch.allclose(loaded.state_dict()[name], value, atol=1e-3)
+    assert load_checkpoint(out, "face").metrics == whole.metrics
