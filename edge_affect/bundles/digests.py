@@ -2,7 +2,7 @@
 
 DIGESTS: dict[str, str] = {
     "edge-affect-thin": (
-        "ba08ced429d11eafde52874cc87a21a3d5830d7671ec4e573af6e0424764bbaa"
+        "83802ca6de57857a8878a661633dd4a5e0d9bc1d9876b097ea1390b6e3c5cf7d"
     ),
 }
 """Name of the bundle → SHA-256 of its manifest, hex."""
