@@ -11,7 +11,7 @@ from benchmarks.progress import Progress
 from benchmarks.records import Record
 from benchmarks.split import Ints, Split
 from edge_affect.affect_model import AffectModel
-from edge_affect.realtime.stream import analyze
+from edge_affect.realtime.analysis import analyze
 from edge_affect.sources.simulated import SimulatedSource
 from training.metrics import ccc
 

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     )
     from edge_affect.labels import ACTION_UNITS, DRIVER_SIGNALS, EXPRESSIONS, PURPOSES
     from edge_affect.pixels import PixelFormat
+    from edge_affect.realtime.analysis import analyze
     from edge_affect.realtime.info import StreamInfo, StreamStats
     from edge_affect.realtime.replay import Decision, replay
-    from edge_affect.realtime.stream import AffectStream, analyze
+    from edge_affect.realtime.stream import AffectStream
     from edge_affect.sinks.base import RunHeader, Sink
     from edge_affect.sinks.jsonl import JsonlSink
     from edge_affect.sources.base import AudioSource, Source, SourceInfo
@@ -69,7 +70,8 @@ _HOMES = {
     "pixels": ("PixelFormat",),
     "realtime.info": ("StreamInfo", "StreamStats"),
     "realtime.replay": ("Decision", "replay"),
-    "realtime.stream": ("AffectStream", "analyze"),
+    "realtime.analysis": ("analyze",),
+    "realtime.stream": ("AffectStream",),
     "sinks.base": ("RunHeader", "Sink"),
     "sinks.jsonl": ("JsonlSink",),
     "sources.base": ("AudioSource", "Source", "SourceInfo"),

@@ -18,6 +18,7 @@ NO_FRAMES = "no_frames"
 NO_FACE = "no_face"
 FROZEN = "frozen"
 NO_SOUND = "no_sound"
+SILENT = "silent"
 LATE_VOICE = "late_voice"
 
 
@@ -41,6 +42,8 @@ class VoiceInput:
     """Since the newest sound that should have been there; None before the first."""
     late: bool = False
     """Whether the hop that the step needs was not computed yet."""
+    flat: bool = False
+    """Whether every sample of the hop is the same: no microphone sounds like that."""
 
 
 def _by_age(age_ns: int | None) -> HealthState:
@@ -55,7 +58,7 @@ def face_health(face: FaceInput) -> tuple[HealthState, tuple[str, ...]]:
     reasons = list(face.quality)
     if _by_age(face.frame_age_ns) is not HealthState.OK:
         reasons.append(NO_FRAMES)
-    elif face.face_age_ns != face.frame_age_ns:
+    elif face.face_age_ns != face.frame_age_ns and FROZEN not in reasons:
         reasons.append(NO_FACE)
     if FROZEN in reasons and state is not HealthState.LOST:
         return HealthState.STALE, tuple(reasons)
@@ -69,6 +72,8 @@ def voice_health(voice: VoiceInput) -> tuple[HealthState, tuple[str, ...]]:
     state = _by_age(voice.age_ns)
     if state is not HealthState.OK:
         return state, (NO_SOUND,)
+    if voice.flat:
+        return HealthState.STALE, (SILENT,)
     if voice.late:
         return HealthState.DEGRADED, (LATE_VOICE,)
     return state, ()

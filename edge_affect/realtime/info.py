@@ -48,10 +48,14 @@ class StreamStats:
     """Frames dropped, by reason; captured = processed + dropped once closed."""
     misses: int
     """Steps that overran the budget."""
+    masked_hops: int
+    """Cells whose voice hop was not computed in time."""
+    lost_samples: int
+    """Samples of live sound that could not be heard in time."""
     cells: int
     """Cells that were stepped."""
     skipped: int
-    """Cells that a stall of the whole process swallowed."""
+    """Cells left out by a stall of the process or a gap in the source's time."""
     consumer_dropped: int
     """Estimates that a slow consumer never read."""
     face_ok_share: float

@@ -85,6 +85,16 @@ class LiveThreads:
             thread.join(JOIN_S)
             if thread.is_alive():
                 _LOG.warning("thread %s did not end and was left", thread.name)
+        self._drop_waiting()
+
+    @property
+    def lost_samples(self) -> int:
+        """Samples that were pushed out before they could be heard."""
+        return self._sound.dropped_samples
+
+    def _drop_waiting(self) -> None:
+        if self._frames.take() is not None:
+            self._loop.accounts.drop(CLOSED)
 
     def _read(self, source: Source | AudioSource, *, ends_stream: bool) -> None:
         """Hand over items until the source has ended; a lost device is health."""
@@ -99,11 +109,18 @@ class LiveThreads:
                 self._ended.set()
         except Exception as error:  # noqa: BLE001 - a thread's boundary, any source
             _LOG.warning("source %s is lost: %s", source.info.name, error)
+            # A camera may come back; a recording that fails has no more to give.
+            if ends_stream and source.info.duration_ns is not None:
+                self._ended.set()
         with self._changed:
             self._changed.notify_all()
 
     def _take_frame(self, frame: Frame) -> None:
-        if self._loop.accounts.arrive(frame.index) and self._frames.put(frame):
+        if not self._loop.accounts.arrive(frame.index):
+            return
+        if self._stopped.is_set():
+            self._loop.accounts.drop(CLOSED)
+        elif self._frames.put(frame):
             self._loop.accounts.drop(BUSY)
 
     def _run(self) -> None:
@@ -116,8 +133,8 @@ class LiveThreads:
                     break
         except BaseException as error:  # noqa: BLE001 - raised from the iteration
             fault = error
-        if self._frames.take() is not None:
-            self._loop.accounts.drop(CLOSED)
+        self._stopped.set()
+        self._drop_waiting()
         self._finished(fault)
 
     def _due_ns(self) -> int:

@@ -6,14 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S, Clock
+from edge_affect.errors import UsageError
+from edge_affect.pixels import check_pixels
 from edge_affect.realtime.accounts import FrameAccounts
 from edge_affect.realtime.cell import Cell, Stepper
 from edge_affect.realtime.grid import CellPlanner, Grid
+from edge_affect.realtime.health import LATE_VOICE
 from edge_affect.realtime.ladder import Ladder
 from edge_affect.types import AudioChunk, Estimate, Frame, HealthState
 
 RUNG = "rung"
 """Reason of a drop: the ladder leaves this cell without vision."""
+FILL_NS = 60 * NS_PER_S
+"""A gap between frames that is longer is left out, not filled with held cells."""
 STALL_NS = NS_PER_S
 """A live loop that was not run for longer leaves out the cells in between."""
 
@@ -62,11 +67,13 @@ class StreamLoop:
         self.cells = 0
         """Cells that were stepped."""
         self.skipped = 0
-        """Cells that a stalled loop left out."""
+        """Cells that a stall or a gap in the source's time left out."""
         self.misses = 0
         """Steps that overran their budget."""
         self.face_ok = 0
         """Cells whose face was ``ok``."""
+        self.masked_hops = 0
+        """Cells whose voice hop was not computed in time."""
 
     @property
     def grid(self) -> Grid | None:
@@ -88,7 +95,13 @@ class StreamLoop:
         self._stepper.hear(chunk)
 
     def see(self, frame: Frame) -> None:
-        """Take one frame that was counted: step the cells before it, then its own."""
+        """Take one frame that was counted: step the cells before it, then its own.
+
+        Raises:
+            UsageError: The frame is no picture of its format, or arrived before it was
+                captured.
+        """
+        _check(frame)
         if self._planner is None:
             self.begin(frame.t_capture_ns)
         planner = self._require_planner()
@@ -96,6 +109,8 @@ class StreamLoop:
         if isinstance(cell, str):
             self.accounts.drop(cell)
             return
+        if (cell - planner.next_cell) * planner.grid.cell_ns > FILL_NS:
+            self.skipped += planner.skip_to(cell)
         while planner.next_cell < cell:
             self._hold(frame.t_arrival_ns)
         every = self._ladder.policy.vision_every
@@ -142,6 +157,7 @@ class StreamLoop:
         self._ladder.update(now_ns, missed=missed)
         self.cells += 1
         self.face_ok += estimate.health.face is HealthState.OK
+        self.masked_hops += LATE_VOICE in estimate.health.reasons
         self._emit(
             replace(
                 estimate,
@@ -149,4 +165,13 @@ class StreamLoop:
                 age_ms=(now_ns - t_ns) / NS_PER_MS,
                 dropped=self.accounts.dropped,
             )
+        )
+
+
+def _check(frame: Frame) -> None:
+    check_pixels(frame.data, frame.pixel_format)
+    if frame.t_capture_ns > frame.t_arrival_ns:
+        raise UsageError(
+            f"frame {frame.index}: got a capture {frame.t_capture_ns} ns after its "
+            f"arrival {frame.t_arrival_ns} ns, expected it before"
         )

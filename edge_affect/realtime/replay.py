@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,13 +30,15 @@ class Decision:
     """Voice hop that it used; None: masked."""
     rung: int
     """Rung of the degradation ladder."""
+    t_ms: float
+    """Instant of the estimate from the start of the grid, ms."""
 
     @classmethod
     def of(cls, estimate: Estimate | Mapping[str, Any]) -> Decision:
         """Return the decision behind an estimate, or behind a record's line."""
         if isinstance(estimate, Estimate):
-            return cls(estimate.index, estimate.frame, estimate.hop, estimate.rung)
-        return cls(*(estimate[key] for key in ("index", "frame", "hop", "rung")))
+            return cls(**{name: getattr(estimate, name) for name in cls.__slots__})
+        return cls(**{name: estimate[name] for name in cls.__slots__})
 
 
 class _Player:
@@ -51,6 +53,14 @@ class _Player:
         while True:
             while self._ahead:
                 frame = self._ahead.pop(0)
+                if frame.index == index:
+                    return frame
+            self._advance(f"frame {index}")
+
+    def peek(self, index: int) -> Frame:
+        """Return frame ``index`` and keep all frames up to it."""
+        while True:
+            for frame in self._ahead:
                 if frame.index == index:
                     return frame
             self._advance(f"frame {index}")
@@ -94,19 +104,22 @@ def replay(
     """
     stepper = CellStepper(model, config, StageTimes(SystemClock()))
     player = _Player(source, stepper)
-    rate = model.bundle.manifest.timing.cell_hz
-    grid: Grid | None = None
-    for decision in decisions:
+    decided = list(decisions)
+    grid = _grid(player, decided, model.bundle.manifest.timing.cell_hz)
+    for decision in decided:
         frame = None if decision.frame is None else player.frame(decision.frame)
         if decision.hop is not None:
             player.hear_until(decision.hop)
-        if grid is None:
-            if frame is None:
-                raise DataError(
-                    "replay: the record begins without a frame, so its grid is unknown"
-                )
-            grid = Grid.around(frame.t_capture_ns, rate)
         held_ns = grid.end_ns(decision.index) - 1
         t_ns = held_ns if frame is None else frame.t_capture_ns
         cell = Cell(decision.index, t_ns, frame, decision.hop, decision.rung)
         yield replace(stepper.step(cell), t_ms=(t_ns - grid.t0_ns) / NS_PER_MS)
+
+
+def _grid(player: _Player, decided: Sequence[Decision], rate: tuple[int, int]) -> Grid:
+    """Return the run's grid in the source's time, by the first frame that it used."""
+    for decision in decided:
+        if decision.frame is not None:
+            t_ns = player.peek(decision.frame).t_capture_ns
+            return Grid(t_ns - round(decision.t_ms * NS_PER_MS), rate)
+    raise DataError("replay: the record used no frame, so its grid is unknown")

@@ -46,6 +46,7 @@ class CellStepper:
         lag_ns = model.bundle.manifest.timing.voice_lag_ms * NS_PER_MS
         self.voice = VoicePath(model.graphs, self._state, lag_ns, times)
         self._last_ns: int | None = None
+        self._face_ns: int | None = None
 
     def hear(self, chunk: AudioChunk) -> None:
         """Take one chunk of sound; a hop that is not finite is left out."""
@@ -82,22 +83,23 @@ class CellStepper:
             voice_state,
             tuple(sorted({*reasons, *face_reasons, *voice_reasons})),
         )
-        reading = None
-        if rung.gives_values and _has_input(hop, health):
-            reading = self._read(cell, hop, health)
+        # Stepped in every cell, as in training; what nothing supports is not told.
+        reading = self._read(cell, hop, health) if rung.gives_values else None
+        if not _has_input(hop, health):
+            reading = None
         return _estimate(cell, health, reading, seen.face_age_ns)
 
     def _see(self, frame: Frame, detect_every: int) -> tuple[str, ...]:
-        before_ns = self._vision.face_ns
         try:
             self._vision.see(frame, detect_every)
         except NonFiniteError as error:
             _LOG.debug("frame %d left out: %s", frame.index, error)
             return (NON_FINITE,)
-        face_ns = self._vision.face_ns
-        returned = before_ns is not None and face_ns is not None
-        if returned and (face_ns or 0) - (before_ns or 0) > FORGET_NS:
-            self._forget()
+        before_ns, face_ns = self._face_ns, self._vision.face_ns
+        if face_ns is not None:
+            self._face_ns = face_ns
+            if before_ns is not None and face_ns - before_ns > FORGET_NS:
+                self._forget()
         return ()
 
     def _forget(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -27,7 +28,11 @@ from edge_affect.sources.base import AudioSource, Source
 from edge_affect.sources.open import open_audio, open_source
 from edge_affect.types import AudioChunk, Estimate
 
+_LOG = logging.getLogger(__name__)
+
 _POLL_NS = 100 * NS_PER_MS
+CONSUMER = "consumer"
+"""Reason of a drop: an estimate that a slow consumer never read."""
 
 VideoLike = int | str | Path | Source
 AudioLike = int | str | AudioSource | None
@@ -70,8 +75,8 @@ class AffectStream:
                 any ``Source``.
             audio: ``"default"``, a microphone's number, any ``AudioSource``, or None
                 for only the sound that the video source brings.
-            purpose: What the estimates are for, one of ``labels.PURPOSES``; there is no
-                default.
+            purpose: What the estimates are for, one of ``labels.PURPOSES``; None only
+                beside a ``model``, which was loaded for one, or a ``config``.
             budget_ms: Time allowed from a frame's arrival to its estimate, ms.
             mount: How the camera is installed; None: upright, facing the driver.
             model: A loaded model to share; None loads one by the next four.
@@ -81,9 +86,19 @@ class AffectStream:
             allow_unsigned: Whether a bundle that did not come with the wheel may run.
             sinks: Take every estimate, in the stepping thread.
             clock: Time; None for the machine's.
-            config: Every setting at once; ``purpose``, ``budget_ms``, ``mount`` and
-                ``backend`` are then read from it.
+            config: Every setting at once, in place of ``purpose``, ``budget_ms``,
+                ``mount`` and ``backend``.
         """
+        if config is not None:
+            _refuse_beside("config", purpose=purpose, mount=mount)
+        if model is not None:
+            purpose = purpose or model.purpose
+            _refuse_beside(
+                "model",
+                bundle=bundle,
+                detector=detector,
+                allow_unsigned=allow_unsigned or None,
+            )
         self._config = config or StreamConfig(
             purpose or "", budget_ms, backend, mount=mount or CameraMount()
         )
@@ -140,8 +155,10 @@ class AffectStream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the stream."""
+        """Close the stream; raise its fault unless that was raised already."""
         self.close()
+        if kind is None:
+            self._raise_fault()
 
     def _open(self) -> None:
         self._video.__enter__()
@@ -197,6 +214,10 @@ class AffectStream:
                 yield estimate
             elif finished:
                 break
+        self._raise_fault()
+
+    def _raise_fault(self) -> None:
+        """Raise the fault that ended a live stream, once."""
         with self._lock:
             fault, self._fault = self._fault, None
         if fault is not None:
@@ -252,7 +273,13 @@ class AffectStream:
             audio = video
         bundle = self._model.bundle
         runner = self._model.graphs.runner
-        notes = tuple(note for note in (video.note, audio and audio.note) if note)
+        notes = [note for note in (video.note, audio and audio.note) if note]
+        spectrum, valid = self._config.mount.spectrum, bundle.manifest.validity.spectra
+        if spectrum not in valid:
+            notes.append(
+                f"the bundle was made for {', '.join(valid)} light; "
+                f"{spectrum} light is unproven"
+            )
         return StreamInfo(
             source=video.name,
             audio=None if audio is None else audio.name,
@@ -277,6 +304,8 @@ class AffectStream:
             processed=accounts.processed,
             dropped=accounts.dropped,
             misses=loop.misses,
+            masked_hops=loop.masked_hops,
+            lost_samples=0 if self._threads is None else self._threads.lost_samples,
             cells=loop.cells,
             skipped=loop.skipped,
             consumer_dropped=self._ready.dropped,
@@ -291,6 +320,9 @@ class AffectStream:
     def _emit(self, estimate: Estimate) -> None:
         if self._latest is None:
             self._sinks.open(self._header())
+        if self._ready.dropped:
+            lost = {**estimate.dropped, CONSUMER: self._ready.dropped}
+            estimate = replace(estimate, dropped=lost)
         self._sinks.write(estimate)
         self._latest = estimate
         self._ready.put(estimate)
@@ -301,6 +333,8 @@ class AffectStream:
             if self._finished.is_set():
                 return
             self._fault = fault
+            if fault is not None:
+                _LOG.error("the stream ended: %s", fault)
             self._sinks.close()
             self._finished.set()
         with self._ready.condition:
@@ -331,6 +365,15 @@ class AffectStream:
         )
 
 
+def _refuse_beside(what: str, **given: object) -> None:
+    """Refuse settings that ``what`` holds already."""
+    doubled = [name for name, value in given.items() if value is not None]
+    if doubled:
+        raise UsageError(
+            f"{doubled[0]}: was given beside {what}, which holds it; leave one out"
+        )
+
+
 def _as_source(video: VideoLike, clock: Clock) -> Source:
     if isinstance(video, (int, str, Path)):
         return open_source(video, clock=clock)
@@ -341,30 +384,3 @@ def _as_audio(audio: AudioLike, clock: Clock) -> AudioSource | None:
     if audio is None or isinstance(audio, (int, str)):
         return open_audio(audio, clock=clock)
     return audio
-
-
-def analyze(
-    video: VideoLike,
-    *,
-    purpose: str,
-    model: AffectModel | None = None,
-    sinks: Sequence[Sink] = (),
-) -> Iterator[Estimate]:
-    """Yield the estimates of a file, as fast as it goes.
-
-    Args:
-        video: A path, ``simulated``, or any finite ``Source``.
-        purpose: What the estimates are for, one of ``labels.PURPOSES``.
-        model: A loaded model to share; None loads the shipped bundle.
-        sinks: Take every estimate.
-
-    Raises:
-        UsageError: ``video`` is a live source.
-        SourceError: The file cannot be read.
-    """
-    with AffectStream(video, purpose=purpose, model=model, sinks=sinks) as stream:
-        if stream.info.live:
-            raise UsageError(
-                f"analyze: {stream.info.source} is live; use AffectStream for it"
-            )
-        yield from stream

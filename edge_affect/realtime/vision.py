@@ -7,7 +7,7 @@ from edge_affect.clock import NS_PER_S
 from edge_affect.config import CameraMount
 from edge_affect.model.affect import FaceReading
 from edge_affect.realtime.budget import StageTimes
-from edge_affect.realtime.health import FaceInput
+from edge_affect.realtime.health import FROZEN, FaceInput
 from edge_affect.runners.base import StreamState
 from edge_affect.sensing.align import align_face
 from edge_affect.sensing.mount import upright
@@ -60,6 +60,8 @@ class VisionPath:
         straight = upright(frame, self._mount)
         with self._times.measure("locate"):
             self._reasons = self._quality.check(straight)
+            if FROZEN in self._reasons:
+                return  # nothing new was seen, so the face ages as if it were gone
             face = self._tracker.update(straight, detect_every)
         if face is None:
             return

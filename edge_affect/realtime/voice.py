@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_affect.clock import NS_PER_MS, NS_PER_S
+from edge_affect.errors import NonFiniteError, UsageError
 from edge_affect.model.affect import AffectGraphs, VoiceReading
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.health import VoiceInput
@@ -34,6 +38,8 @@ class Hop:
     end_ns: int
     """When its last sample was taken."""
     reading: VoiceReading
+    flat: bool
+    """Whether all of its samples are the same."""
 
 
 class VoicePath:
@@ -60,6 +66,7 @@ class VoicePath:
         self._times = times
         self._hops: deque[Hop] = deque(maxlen=_HOPS_KEPT)
         self._next_number = 0
+        self._next_index = 0
         self._heard = False
         self._used_ns: int | None = None
         self._begin(0)
@@ -70,6 +77,7 @@ class VoicePath:
         self._anchor_ns = float(t_ns)
         self._samples = 0
         self._hops_since_begin = 0
+        self._range = (np.inf, -np.inf)
 
     def reset(self) -> None:
         """Forget all sound; the next chunk begins anew."""
@@ -77,22 +85,42 @@ class VoicePath:
         self._hops.clear()
 
     def hear(self, chunk: AudioChunk) -> None:
-        """Take one chunk and compute the hops that it completes."""
+        """Take one chunk and compute the hops that it completes.
+
+        Raises:
+            UsageError: The samples are no float32 vector.
+            NonFiniteError: A sample is NaN or infinite.
+        """
+        _check(chunk)
         expected_ns = self._anchor_ns + self._samples * NS_PER_S / SAMPLE_RATE_HZ
         deviation_ns = chunk.t_capture_ns - expected_ns
-        if not self._heard or chunk.gap_before or abs(deviation_ns) > GAP_NS:
+        lost = chunk.gap_before or chunk.index != self._next_index
+        self._next_index = chunk.index + 1
+        if not self._heard or lost or abs(deviation_ns) > GAP_NS:
             self._begin(chunk.t_capture_ns)
             self._heard = True
         else:
             self._anchor_ns += DRIFT_SHARE * deviation_ns
-        self._samples += len(chunk.samples)
-        for block in self._mel.push(chunk.samples):
+        start = 0
+        while start < len(chunk.samples):
+            room = HOP_SAMPLES - self._samples % HOP_SAMPLES
+            self._hear_part(chunk.samples[start : start + room])
+            start += room
+
+    def _hear_part(self, samples: NDArray[np.float32]) -> None:
+        """Take samples of one hop, the last of which may complete it."""
+        self._samples += len(samples)
+        low, high = self._range
+        self._range = (min(low, samples.min()), max(high, samples.max()))
+        for block in self._mel.push(samples):
             with self._times.measure("voice"):
                 reading = self._graphs.voice(self._state, block)
             self._hops_since_begin += 1
             end_ns = int(self._anchor_ns) + self._hops_since_begin * HOP_NS
-            self._hops.append(Hop(self._next_number, end_ns, reading))
+            flat = self._range[0] == self._range[1]
+            self._hops.append(Hop(self._next_number, end_ns, reading, flat))
             self._next_number += 1
+            self._range = (np.inf, -np.inf)
 
     def choose(self, t_ns: int) -> int | None:
         """Return the number of the newest hop that a step at ``t_ns`` may use.
@@ -131,4 +159,17 @@ class VoicePath:
         if self._used_ns is None:
             return hop, VoiceInput(None)
         age_ns = max(0, t_ns - self._lag_ns - self._used_ns - HOP_NS)
+        if hop is not None and hop.flat:
+            return None, VoiceInput(age_ns, flat=True)
         return hop, VoiceInput(age_ns, late=hop is None)
+
+
+def _check(chunk: AudioChunk) -> None:
+    samples = chunk.samples
+    if samples.ndim != 1 or samples.dtype != np.float32:
+        raise UsageError(
+            f"chunk {chunk.index}: got {samples.dtype} {samples.shape}, "
+            "expected float32 (samples,)"
+        )
+    if not np.isfinite(samples).all():
+        raise NonFiniteError(f"chunk {chunk.index}: holds NaN or infinity")

@@ -16,6 +16,7 @@ from edge_affect.testing import (
     ScriptedSource,
     camera_script,
     make_chunk,
+    make_frame,
 )
 from edge_affect.types import AudioChunk, Estimate, Frame
 
@@ -89,15 +90,32 @@ def test_replay_of_a_file_is_what_analysis_gave() -> None:
 def test_replay_follows_its_decisions_not_its_own() -> None:
     """A record of a run that masked its sound and held cells is followed as it is."""
     offline = ea.analyze(ScriptedSource(clip(1)), purpose="research", model=FakeModel())
-    decisions = [ea.Decision(e.index, e.frame, None, e.rung) for e in offline]
+    decisions = [ea.Decision(e.index, e.frame, None, e.rung, e.t_ms) for e in offline]
     with ScriptedSource(clip(1)) as again:
         replayed = list(ea.replay(again, decisions, model=FakeModel(), config=CONFIG))
     assert [e.hop for e in replayed] == [None] * len(replayed)
 
 
+def test_replay_of_a_run_that_began_without_a_frame() -> None:
+    """A camera that came late does not make its record useless."""
+    times = [1_300_000_000 + k * NS_PER_S // 25 for k in range(25)]
+    late = [(t_ns, make_frame(k, t_ns)) for k, t_ns in enumerate(times)]
+    source = ScriptedSource(late, clock=SystemClock())
+    with ea.AffectStream(source, purpose="research", model=FakeModel()) as stream:
+        live = list(stream)
+    assert live[0].frame is None
+    with ScriptedSource(late) as again:
+        decisions = [ea.Decision.of(e) for e in live]
+        replayed = list(ea.replay(again, decisions, model=FakeModel(), config=CONFIG))
+    assert values(replayed) == values(live)
+
+
 def test_replay_names_a_frame_that_the_recording_lacks() -> None:
     """The wrong recording is refused with what is missing."""
-    decisions = [ea.Decision(0, 0, None, 0), ea.Decision(1, 500, None, 0)]
+    decisions = [
+        ea.Decision(0, 0, None, 0, 16.7),
+        ea.Decision(1, 500, None, 0, 50.0),
+    ]
     with (
         ScriptedSource(clip(1)) as again,
         pytest.raises(ea.DataError, match="frame 500"),
@@ -110,5 +128,9 @@ def test_decision_reads_estimates_and_record_lines_alike() -> None:
     estimate = next(
         ea.analyze(ScriptedSource(clip(1)), purpose="research", model=FakeModel())
     )
-    line = json.loads(json.dumps({"index": 0, "frame": 0, "hop": None, "rung": 0}))
+    line = json.loads(
+        json.dumps(
+            {"index": 0, "frame": 0, "hop": None, "rung": 0, "t_ms": estimate.t_ms}
+        )
+    )
     assert ea.Decision.of(estimate) == ea.Decision.of(line)
