@@ -32,6 +32,8 @@ def _stats(**changes: Any) -> StreamStats:
         "processed": 9,
         "dropped": {"late": 1, "surplus": 0},
         "misses": 2,
+        "masked_hops": 0,
+        "lost_samples": 0,
         "cells": 9,
         "skipped": 0,
         "consumer_dropped": 0,

@@ -448,10 +448,8 @@ def test_stream_raises_an_unread_fault_when_it_is_left() -> None:
 
 def test_stream_leaves_out_a_jump_of_a_files_time_stamps() -> None:
     """An hour between two frames is skipped, not filled with a hundred thousand."""
-    script = [
-        (0, make_frame(0, 0)),
-        (3_600 * NS_PER_S, make_frame(1, 3_600 * NS_PER_S)),
-    ]
+    later_ns = 3_600 * NS_PER_S
+    script = [(0, make_frame(0, 0)), (later_ns, make_frame(1, later_ns))]
     estimates = run(script)
     assert len(estimates) == 2
     assert estimates[1].t_ns == later_ns
