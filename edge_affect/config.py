@@ -49,8 +49,18 @@ class CameraMount:
                 f"mount.driver_roi: got {len(self.driver_roi)} numbers, expected 4: "
                 "left, top, width, height"
             )
+        if not all(isinstance(value, (int, float)) for value in self.driver_roi):
+            raise ConfigError(
+                f"mount.driver_roi: got {self.driver_roi}, expected four numbers"
+            )
         for value in self.driver_roi:
             _check_range("mount.driver_roi", value, 0, 1)
+        left, top, width, height = self.driver_roi
+        if min(width, height) <= 0 or max(left + width, top + height) > 1:
+            raise ConfigError(
+                f"mount.driver_roi: got {self.driver_roi}, expected left, top, width "
+                "and height of a part of the picture, as shares of it"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from edge_affect.errors import DataError
 from edge_affect.report.columns import RecordColumns
 from edge_affect.report.page import build_report, save_page
-from edge_affect.sinks.files import check_target
+from edge_affect.sinks.files import check_apart, check_target
 from edge_affect.sinks.jsonl import iterate_record
 
 
@@ -19,6 +19,7 @@ def write_report(record: Path, page: Path) -> list[str]:
         SinkError: The page cannot be written.
     """
     check_target(page)
+    check_apart(page, [record])
     header, lines = iterate_record(record)
     columns = RecordColumns(lines)
     if not columns:

@@ -22,9 +22,6 @@ from edge_affect.sinks.jsonl import JsonlSink, JsonlStream
 from edge_affect.sources.base import Source
 from edge_affect.sources.open import NO_AUDIO, open_source
 
-CELLS_PER_S = 30
-"""Cells in a second of stream, for ``--max-seconds``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
@@ -101,7 +98,8 @@ class Conductor:
 
     def _watch(self, stream: AffectStream) -> None:
         display = self.choose(stream.info)
-        last = self.max_seconds * CELLS_PER_S - 1
+        cells, seconds = stream.info.cell_hz
+        last = self.max_seconds * cells / seconds - 1
         for estimate in stream:
             display.show(estimate, stream)
             if self.outputs.reader_gone or estimate.index >= last:

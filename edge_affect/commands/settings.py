@@ -13,6 +13,7 @@ from typing import Any
 from edge_affect.config import BACKENDS, CameraMount, config_from_mapping
 from edge_affect.errors import ConfigError, PurposeError
 from edge_affect.labels import PURPOSES
+from edge_affect.sinks.files import check_apart
 
 STDOUT = "-"
 """Name of the standard output where a file is expected."""
@@ -81,9 +82,22 @@ class RunSettings:
         limit = self.max_seconds
         if limit is not None and not (math.isfinite(limit) and limit > 0):
             raise ConfigError(f"max_seconds: got {limit}, expected more than 0")
-        targets = [Path(self.out)] if self.out not in (None, STDOUT) else []
-        if self.report is not None and self.report in targets:
-            raise ConfigError("report: got the file that 'out' names, expected another")
+        self._check_targets()
+
+    def _check_targets(self) -> None:
+        """Nothing that is read, and no other output, may be written over."""
+        inputs = [p for p in (self.bundle, self.detector) if p is not None]
+        if Path(self.source).is_file():
+            inputs.append(Path(self.source))
+        out = None if self.out in (None, STDOUT) else Path(str(self.out))
+        if out is not None:
+            check_apart(out, inputs)
+        if self.report is not None:
+            check_apart(self.report, inputs)
+            if out is not None and out.resolve() == self.report.resolve():
+                raise ConfigError(
+                    "report: got the file that 'out' names, expected another"
+                )
 
 
 def check_purpose(purpose: str | None) -> None:
@@ -121,7 +135,12 @@ def run_settings(flags: Mapping[str, Any], config: Path | None) -> RunSettings:
     for key in ("report", "bundle", "detector"):
         if key in values:
             values[key] = Path(values[key])
-    return RunSettings(**values)
+    settings = RunSettings(**values)
+    if config is not None:
+        for target in (settings.out, settings.report):
+            if target not in (None, STDOUT):
+                check_apart(Path(str(target)), [config])
+    return settings
 
 
 def _number_or_name(audio: int | str | None) -> int | str | None:

@@ -23,17 +23,20 @@ from edge_affect.model.manifest import (
 )
 from edge_affect.model.onnxscan import scan_graph
 from edge_affect.model.purpose import check_purpose, is_emotion_free
-from edge_affect.runners.base import GraphFile
+from edge_affect.runners.base import NEXT_STATE_PREFIX, GraphFile
 
 __all__ = ["Bundle", "check_purpose", "is_emotion_free", "load_bundle"]
 
 _HEAD_OUTPUTS = {
-    "expression": "expression",
-    "valence": "valence",
-    "arousal": "arousal",
-    "voice_emotion": "emotion",
+    "expression": ("expression",),
+    "valence": ("valence", "valence_std", "valence_ahead"),
+    "arousal": ("arousal", "arousal_std", "arousal_ahead"),
+    "voice_emotion": ("emotion",),
+    "speech": ("speech",),
 }
-"""Emotion head → name of the graph output that gives it."""
+"""Head → the graph outputs that tell of it; a bundle has the first one at least."""
+_PLAIN_OUTPUTS = frozenset({"embedding"})
+"""Outputs that tell nothing by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +177,25 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
 
 
 def _check_heads(manifest: Manifest, outputs: set[str]) -> None:
-    # The purpose is decided on the manifest's heads, so they must be the graphs' own.
-    for head, output in _HEAD_OUTPUTS.items():
-        if head in manifest.heads and output not in outputs:
+    """Refuse graphs that tell more, or less, than the manifest's heads say.
+
+    The purpose is decided on the heads, so no output may escape them.
+    """
+    allowed = set(_PLAIN_OUTPUTS)
+    for head in manifest.heads:
+        given = _HEAD_OUTPUTS.get(head, (head,))
+        if given[0] not in outputs:
             raise BundleError(
                 f"{MANIFEST_FILE}.heads: lists {head}, but no graph has the output "
-                f"{output!r}; pack the bundle again"
+                f"{given[0]!r}; pack the bundle again"
             )
-        if head not in manifest.heads and output in outputs:
-            raise BundleError(
-                f"{MANIFEST_FILE}.heads: lacks {head}, but a graph has the output "
-                f"{output!r}; pack the bundle again"
-            )
+        allowed.update(given)
+    for output in sorted(outputs - allowed):
+        if output.startswith(NEXT_STATE_PREFIX):
+            continue
+        owner = next((h for h, given in _HEAD_OUTPUTS.items() if output in given), None)
+        lacks = f"lacks {owner}" if owner else "has no such head"
+        raise BundleError(
+            f"{MANIFEST_FILE}.heads: {lacks}, but a graph has the output {output!r}; "
+            "pack the bundle again"
+        )

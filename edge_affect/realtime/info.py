@@ -30,6 +30,8 @@ class StreamInfo:
     """SHA-256 of the bundle's manifest, hex."""
     purpose: str
     """Declared purpose."""
+    cell_hz: tuple[int, int] = (30, 1)
+    """Cells per second, as numerator and denominator."""
     notes: tuple[str, ...] = ()
     """One line each for whatever the user should know, such as absent sound."""
 

@@ -290,6 +290,7 @@ class AffectStream:
             bundle=f"{bundle.manifest.name} {bundle.manifest.version}",
             bundle_digest=bundle.digest,
             purpose=self._config.purpose,
+            cell_hz=bundle.manifest.timing.cell_hz,
             notes=tuple(dict.fromkeys(notes)) + tuple(self._sinks.failures),
         )
 

@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from edge_affect.errors import SinkError
+from edge_affect.errors import SinkError, UsageError
+
+
+def check_apart(target: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to write over something that is read.
+
+    Args:
+        target: Where a file would be made.
+        inputs: Files that are read, and folders that are read from.
+
+    Raises:
+        UsageError: ``target`` is one of ``inputs`` or lies in one.
+    """
+    place = target.resolve()
+    for path in inputs:
+        read = path.resolve()
+        same = place.exists() and read.exists() and place.samefile(read)
+        if same or place == read or (read.is_dir() and read in place.parents):
+            raise UsageError(f"{target}: would be written over {path}; name another")
 
 
 def check_target(path: Path) -> None:

@@ -37,6 +37,10 @@ class Decoder(Protocol):
         """Stated length of the file."""
 
     @property
+    def states_length(self) -> bool:
+        """Whether the file itself says how long it is, so that a cut end shows."""
+
+    @property
     def note(self) -> str | None:
         """One line for the user when something is missing."""
 
@@ -173,7 +177,7 @@ class MediaSource:
             f"{self._info.name}: left out {self.dropped} damaged or misplaced parts "
             f"of {read_s} s"
         )
-        if duration_ns is None:
+        if self._decoder is None or not self._decoder.states_length:
             raise SourceError(f"{damage}, so it may be cut short; copy the file again")
         _LOG.warning("%s", damage)
 

@@ -61,6 +61,7 @@ class OpenCvDecoder:
         self._period_ns = round(NS_PER_S / rate_hz)
         frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.duration_ns = frames * self._period_ns if frames > 0 else None
+        self.states_length = frames > 0
 
     def items(self) -> Iterator[Frame]:
         """Yield the frames in order.

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _DEFAULT_HZ = Fraction(25)
 """Frame rate of a stream that gives neither times nor a rate."""
 _NS_PER_CONTAINER_TICK = 1_000
+_UNSTATED = {"mpeg", "mpegts", "mpegvideo"}
+"""Formats without a length of their own: FFmpeg takes it from the last time stamp."""
 _TEXT_FORMAT = "tty"
 """FFmpeg would draw a text file as pictures of a terminal."""
 _OPTIONS = {"protocol_whitelist": "file"}
@@ -76,6 +78,8 @@ class PyAvDecoder:
             raise
         duration = self._containers[0].duration
         self.duration_ns = duration * _NS_PER_CONTAINER_TICK if duration else None
+        formats = set(self._containers[0].format.name.split(","))
+        self.states_length = not _UNSTATED & formats
         self.has_audio = self._sound is not None
         silent = audio and not self.has_audio
         self.note = f"{path.name} has no sound that can be decoded" if silent else None

@@ -342,3 +342,24 @@ def test_run_reads_every_real_clip(data_root: Path, tmp_path: Path) -> None:
         records = read_record(tmp_path / "est.jsonl")[1]
         _check(records)
         assert len(records) >= 80
+
+
+@pytest.mark.parametrize("flag", ["--out", "--report"])
+@pytest.mark.parametrize("form", ["plain", "link", "dotted"])
+def test_run_never_writes_over_its_own_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str, form: str
+) -> None:
+    """The clip that is read is still a clip afterwards, whatever it is called."""
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"not opened at all")
+    target = {
+        "plain": clip,
+        "link": tmp_path / "link.mp4",
+        "dotted": tmp_path / "." / "clip.mp4",
+    }[form]
+    if form == "link":
+        target.symlink_to(clip)
+    arguments = ["run", str(clip), "--purpose", "research", flag, str(target)]
+    assert main(arguments) == 2
+    assert "would be written over" in capsys.readouterr().err
+    assert clip.read_bytes() == b"not opened at all"

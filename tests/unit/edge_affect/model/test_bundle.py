@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 
 from edge_affect.bundles.digests import DIGESTS
 from edge_affect.errors import BundleError
-from edge_affect.model.bundle import load_bundle, shipped_folder
+from edge_affect.model.bundle import _check_heads, load_bundle, shipped_folder
 from edge_affect.model.fields import MAX_JSON_BYTES
+from edge_affect.model.manifest import parse_manifest
 
 FLIPS = 300
 """Damaged copies of each file that are tried."""
 FACE = "face.cpu-fp32.onnx"
+TINY = Path(__file__).resolve().parents[3] / "data" / "tiny_bundle"
 
 
 def _refused(folder: Path) -> str:
@@ -229,3 +232,13 @@ def test_load_bundle_takes_a_linked_folder(tiny: Path) -> None:
     current.symlink_to(tiny)
     digest = json.loads((current / "manifest.json").read_bytes())["version"]
     assert load_bundle(current, allow_unsigned=True).manifest.version == digest
+
+
+@pytest.mark.parametrize("hidden", ["valence_ahead", "arousal_std", "mood"])
+def test_check_heads_lets_no_output_escape_the_heads(hidden: str) -> None:
+    """Without emotion heads no graph may tell of one, under whatever name."""
+    manifest = parse_manifest((TINY / "manifest.json").read_bytes())
+    bare = replace(manifest, heads={"speech": manifest.heads["speech"]})
+    _check_heads(bare, {"embedding", "speech", "next_state_h"})
+    with pytest.raises(BundleError, match=f"a graph has the output '{hidden}'"):
+        _check_heads(bare, {"embedding", "speech", hidden})
