@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import runpy
 import subprocess
 import sys
@@ -46,9 +47,10 @@ def test_ship_keeps_the_other_bundles_and_forgets_old_digests(
     ship(_packed(export, tmp_path, "second-with-a-long-name"), package)
     before = runpy.run_path(str(package / "digests.py"))["DIGESTS"]
     (export / "voice.cpu-fp32.onnx").unlink()
-    card = (export / "card.json").read_text(encoding="utf-8")
-    cut = card.index('"voice_emotion"'), card.index('"speech"')
-    (export / "card.json").write_text(card[: cut[0]] + card[cut[1] :], encoding="utf-8")
+    card = json.loads((export / "card.json").read_text(encoding="utf-8"))
+    for head in ("voice_emotion", "speech"):
+        del card["heads"][head]
+    (export / "card.json").write_text(json.dumps(card), encoding="utf-8")
     ship(_packed(export, tmp_path, "first"), package)
     after = runpy.run_path(str(package / "digests.py"))["DIGESTS"]
     assert list(after) == ["first", "second-with-a-long-name"]
