@@ -57,18 +57,26 @@ def measure_drives(split: Split, data: Path, progress: Progress) -> list[Record]
             return ccc(truth[pick], estimate[pick])
 
         records += split.over_units(axis, "ccc", figure, units)
-    return records
+    told = rows[:, 4]
+    return records + split.over_units(
+        heads[0], "ratio", lambda pick: float(told[pick].mean()), units
+    )
 
 
 def _drive(model: AffectModel, seed: int) -> NDArray[np.float64]:
-    """Return ``(cells, 4)``: true valence and arousal, and the stream's."""
+    """Return ``(cells, 5)``: true valence and arousal, the stream's, whether it told.
+
+    A cell without a value counts as neutral, so that a stream gains nothing by silence.
+    """
     source = SimulatedSource(seed=seed, duration_s=DRIVE_S)
     rows = []
     for estimate in analyze(source, purpose="research", model=model):
-        if estimate.index < SETTLED_CELLS or estimate.valence is None:
+        if estimate.index < SETTLED_CELLS:
             continue
         truth = source.truth_at(estimate.t_ns)
+        valence, arousal = estimate.valence, estimate.arousal
+        told = valence is not None or arousal is not None
         rows.append(
-            (truth.valence, truth.arousal, estimate.valence, estimate.arousal or 0.0)
+            (truth.valence, truth.arousal, valence or 0.0, arousal or 0.0, float(told))
         )
-    return np.array(rows, np.float64).reshape(-1, 4)
+    return np.array(rows, np.float64).reshape(-1, 5)

@@ -34,14 +34,11 @@ def measure_ferplus(split: Split, data: Path, progress: Progress) -> list[Record
     labels = faces.labels
     truth = _indices([VOTE_NAMES[int(labels[row])] for row in rows])
     names = [faces.names[row] for row in rows]
-    readings = _read_crops(split, faces.archive, names, progress)
-    shares = readings.probabilities
-    return [
-        *_expression(split, truth, readings),
-        *split.over_pictures(
-            "expression", "ece", lambda pick: ece(truth[pick], shares[pick]), len(rows)
-        ),
-    ]
+    records = []
+    for stage, readings in _read_crops(split, faces.archive, names, progress).items():
+        records += _expression(split.at(stage), truth, readings)
+        records += _calibration(split.at(stage), truth, readings)
+    return records
 
 
 def measure_diffusionfer(split: Split, data: Path, progress: Progress) -> list[Record]:
@@ -49,16 +46,17 @@ def measure_diffusionfer(split: Split, data: Path, progress: Progress) -> list[R
     faces = load_diffusionfer(data, split.part)
     rows = split.choose(len(faces.names))
     names = [faces.names[row] for row in rows]
-    readings = _read_crops(split, faces.archive, names, progress)
     heads = split.subject.manifest.heads
+    truth = _indices([faces.expressions[row] for row in rows])
     records = []
-    if "expression" in heads:
-        truth = _indices([faces.expressions[row] for row in rows])
-        records += _expression(split, truth, readings)
-    if "valence" in heads:
-        records += _agreement(split, "valence", faces.valence[rows], readings.valence)
-    if "arousal" in heads:
-        records += _agreement(split, "arousal", faces.arousal[rows], readings.arousal)
+    for stage, readings in _read_crops(split, faces.archive, names, progress).items():
+        at = split.at(stage)
+        if "expression" in heads:
+            records += _expression(at, truth, readings)
+        if "valence" in heads:
+            records += _agreement(at, "valence", faces.valence[rows], readings.valence)
+        if "arousal" in heads:
+            records += _agreement(at, "arousal", faces.arousal[rows], readings.arousal)
     return records
 
 
@@ -90,12 +88,14 @@ def measure_photos(split: Split, data: Path, progress: Progress) -> list[Record]
 
 def _read_crops(
     split: Split, archive: PictureArchive, names: list[str], progress: Progress
-) -> FaceReadings:
+) -> dict[str, FaceReadings]:
+    """Return the readings by the stages that they went through."""
     size_px = split.subject.manifest.preprocessing.face.size_px
     crops = _crops(archive, names, size_px)
-    return read_crops(
+    seen, held = read_crops(
         split.subject, progress.track(crops, len(names), split.label), len(names)
     )
+    return {"face": seen, "face+affect": held}
 
 
 def _crops(
@@ -118,6 +118,13 @@ def _expression(split: Split, truth: Ints, readings: FaceReadings) -> list[Recor
             len(truth),
         )
     return records
+
+
+def _calibration(split: Split, truth: Ints, readings: FaceReadings) -> list[Record]:
+    shares = readings.probabilities
+    return split.over_pictures(
+        "expression", "ece", lambda pick: ece(truth[pick], shares[pick]), len(truth)
+    )
 
 
 def _agreement(

@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.labels import EXPRESSION_NAMES, VOICE_EMOTIONS
-from edge_affect.model.affect import AffectGraphs, FaceReading
+from edge_affect.model.affect import (
+    AffectGraphs,
+    AffectReading,
+    Evidence,
+    FaceReading,
+)
 from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.model.manifest import Manifest
 from edge_affect.runners.select import make_runner
@@ -22,6 +27,8 @@ from edge_affect.types import Frame
 
 NOTHING = -1
 """Class of an example for which the model gave no estimate."""
+HELD_CELLS = 30
+"""Cells for which a still picture is shown to the affect graph: one second."""
 _PREFIX = "edge-affect-"
 
 
@@ -98,10 +105,24 @@ def open_subject(folder: Path | None) -> Subject:
 
 def read_crops(
     subject: Subject, crops: Iterable[NDArray[np.uint8]], count: int
-) -> FaceReadings:
-    """Read pictures that are aligned faces already: ``(px, px, 3)`` uint8 RGB each."""
-    state = subject.graphs.new_state()
-    return _collect((subject.graphs.face(state, crop) for crop in crops), count)
+) -> tuple[FaceReadings, FaceReadings]:
+    """Read pictures that are aligned faces already: ``(px, px, 3)`` uint8 RGB each.
+
+    Returns:
+        What the face graph says of each, and what the affect graph says after it was
+        held still for ``HELD_CELLS`` cells without any voice.
+    """
+    seen: list[FaceReading | AffectReading] = []
+    held: list[FaceReading | AffectReading] = []
+    for crop in crops:
+        state = subject.graphs.new_state()
+        reading = subject.graphs.face(state, crop)
+        evidence = Evidence(reading.embedding, 0.0, None, 0.0)
+        for _ in range(HELD_CELLS):
+            last = subject.graphs.affect(state, evidence)
+        seen.append(reading)
+        held.append(last)
+    return _collect(seen, count), _collect(held, count)
 
 
 def read_pictures(
@@ -123,7 +144,9 @@ def _read_picture(
     return subject.graphs.face(state, align_face(frame, faces[0]))
 
 
-def _collect(readings: Iterable[FaceReading | None], count: int) -> FaceReadings:
+def _collect(
+    readings: Iterable[FaceReading | AffectReading | None], count: int
+) -> FaceReadings:
     expression = np.full(count, NOTHING, np.int64)
     probabilities = np.zeros((count, len(EXPRESSION_NAMES)))
     affect = np.full((2, count), np.nan)

@@ -59,7 +59,7 @@ class GreyRunner(Runner):
                             ("face_valid", "voice_valid", "face_age", "voice_age"), one
                         ),
                     },
-                    {"valence": one, "arousal": one},
+                    {"expression": (1, 8), "valence": one, "arousal": one},
                     {},
                 ),
             }
@@ -87,6 +87,12 @@ class GreyRunner(Runner):
             out["expression"][0, min(grey // GREY_STEP, 7)] = 4.0
             out["valence"][:] = red / 127.5 - 1
             out["arousal"][:] = blue / 127.5 - 1
+            read = (out["expression"], out["valence"], out["arousal"])
+            out["embedding"][:, :10] = np.concatenate(read, axis=1)
+        elif which == "affect":
+            given = inputs["face_embedding"]
+            out["expression"][:] = given[:, :8]
+            out["valence"][:], out["arousal"][:] = given[:, 8:9], given[:, 9:10]
         elif which == "voice":
             out["emotion"][0, int(inputs["mel"].mean() > LOUD_MEL)] = 1.0
         return out, {}

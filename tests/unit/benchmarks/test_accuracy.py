@@ -39,11 +39,26 @@ def _held_out(count: int) -> list[str]:
 
 
 def _measure(
-    subject: Subject, data: Path, limit: int | None = None
+    subject: Subject, data: Path, limit: int | None = None, *, held: bool = False
 ) -> dict[tuple[str | None, ...], Record]:
+    """Return the figures by name; ``held``: those of stills held before the fusion."""
     progress = Progress(Terminal(io.StringIO(), {}))
     records = measure_accuracy(subject, data, limit, progress)
-    return {(r.set, r.split, r.head, r.metric): r for r in records}
+    return {
+        (r.set, r.split, r.head, r.metric): r
+        for r in records
+        if (r.stage == "face+affect") == held
+    }
+
+
+def test_stills_are_held_before_the_affect_graph(
+    subject: Subject, write_set: WriteSet
+) -> None:
+    """The fake fusion passes on what the face says, so both stages agree."""
+    data = _ferplus(write_set, [("neutral", "neutral"), ("fear", "anger")] * 3)
+    seen, held = _measure(subject, data), _measure(subject, data, held=True)
+    key = ("ferplus", "valid", "expression", "accuracy")
+    assert held[key].value == seen[key].value == pytest.approx(0.5)
 
 
 def _votes(label: str) -> dict[str, int]:

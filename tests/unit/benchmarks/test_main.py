@@ -30,6 +30,7 @@ def test_main_measures_a_bundle_and_writes_its_result(
     result = load_result(out)
     assert {record.metric for record in result.records} == {
         "ccc",
+        "ratio",
         "accuracy",
         "macro_f1",
         "ece",
@@ -40,7 +41,7 @@ def test_main_measures_a_bundle_and_writes_its_result(
     assert result.run["target"] == "cpu-fp32"
     assert str(tmp_path) not in out.read_text(encoding="utf-8")
     captured = capsys.readouterr()
-    assert "ferplus  valid    expression  face    accuracy" in captured.out
+    assert "ferplus  valid    expression  face         accuracy" in captured.out
     assert captured.err == ""
 
 
