@@ -2,7 +2,7 @@
 
 DIGESTS: dict[str, str] = {
     "edge-affect-thin": (
-        "83802ca6de57857a8878a661633dd4a5e0d9bc1d9876b097ea1390b6e3c5cf7d"
+        "6c5af9c155ed93375464fb68ea338eee33bb5e0033de94e59cb80b3039c3caf1"
     ),
 }
 """Name of the bundle → SHA-256 of its manifest, hex."""
