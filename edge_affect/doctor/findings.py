@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import edge_affect
 from edge_affect import __version__
 from edge_affect.doctor.probes import PACKAGES, Package, look
 
@@ -51,7 +52,7 @@ def examine(
     found = look() if found is None else found
     findings = [
         _python(),
-        Finding("runtime", "edge_affect", "ok", f"{__version__}, {_where(__file__)}"),
+        Finding("runtime", "edge_affect", "ok", f"{__version__}, {_where(edge_affect.__file__)}"),
         *(_package(package, found[package.module]) for package in PACKAGES),
         _graphs(found["graphs"]),
         _cameras(root),
