@@ -52,7 +52,12 @@ def examine(
     found = look() if found is None else found
     findings = [
         _python(),
-        Finding("runtime", "edge_affect", "ok", f"{__version__}, {_where(edge_affect.__file__)}"),
+        Finding(
+            "runtime",
+            "edge_affect",
+            "ok",
+            f"{__version__}, {_where(edge_affect.__file__)}",
+        ),
         *(_package(package, found[package.module]) for package in PACKAGES),
         _graphs(found["graphs"]),
         _cameras(root),
