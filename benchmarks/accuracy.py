@@ -9,6 +9,7 @@ from benchmarks.drives import measure_drives
 from benchmarks.faces import measure_diffusionfer, measure_ferplus, measure_photos
 from benchmarks.progress import Progress
 from benchmarks.records import Record
+from benchmarks.speech import measure_noise, measure_speech
 from benchmarks.split import Split
 from benchmarks.subject import Subject
 from benchmarks.voices import measure_emodb
@@ -24,15 +25,21 @@ SPLITS: tuple[tuple[str, str, str, str, Measure], ...] = (
     ("photos", "valid", "train.csv", "locator+face", measure_photos),
     ("photos", "test", "test.csv", "locator+face", measure_photos),
     ("emodb", "valid", "labels.csv", "voice", measure_emodb),
+    ("emodb", "valid", "labels.csv", "voice+speech", measure_speech),
 )
 """Set, split, the table that says it is there, stages and protocol. Where a set has no
 split for reporting, ``valid`` is the held-out part of its train file."""
+MADE: tuple[tuple[str, str, Measure], ...] = (
+    ("made_noise", "voice+speech", measure_noise),
+    ("sim_A", "affect", measure_drives),
+)
+"""Set, stages and protocol of what is made in code."""
 
 
 def measure_accuracy(
     subject: Subject, data: Path, limit: int | None, progress: Progress
 ) -> list[Record]:
-    """Measure on every set and split under ``data``, and on the simulated driver.
+    """Measure on every set and split under ``data``, and on what is made in code.
 
     Args:
         subject: What is measured.
@@ -54,5 +61,7 @@ def measure_accuracy(
     for name, part, _, stage, measure in found:
         split = Split(subject, name, part, stage, limit)
         records += measure(split, data, progress)
-    drives = Split(subject, "sim_A", "test", "affect", limit)
-    return records + measure_drives(drives, data, progress)
+    for name, stage, measure in MADE:
+        split = Split(subject, name, "test", stage, limit)
+        records += measure(split, data, progress)
+    return records

@@ -185,6 +185,14 @@ def hear(subject: Subject, samples: NDArray[np.float32]) -> int:
     return VOICE_EMOTIONS.index(max(emotion, key=emotion.__getitem__))
 
 
+def hear_speech(subject: Subject, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Stream one clip hop by hop; return ``(hops,)`` probabilities of speech."""
+    state = subject.graphs.new_state()
+    blocks = LogMelStream().push(samples)
+    heard = [subject.graphs.voice(state, block).speech for block in blocks]
+    return np.array(heard, np.float64)
+
+
 def known_classes(estimate: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     """Return ``estimate`` with ``NOTHING`` as a class of its own: ``classes``."""
     return np.where(estimate == NOTHING, classes, estimate)

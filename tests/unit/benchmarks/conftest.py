@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import drives
+from benchmarks import drives, speech
 from benchmarks.subject import Subject
 from edge_affect.model.affect import AffectGraphs
 from edge_affect.model.bundle import Bundle
@@ -25,7 +25,13 @@ TINY = Path(__file__).resolve().parents[2] / "data" / "tiny_bundle"
 GREY_STEP = 25
 """The fake sees class ``grey // GREY_STEP`` of the manifest's labels."""
 LOUD_MEL = 0.0
-"""The fake hears anger above this mean of a block, else neutral."""
+"""The fake hears speech, and anger, above this mean of a block, else neutral."""
+SPREAD = 0.25
+"""The fake's spread of valence and arousal, whatever it sees."""
+_AFFECT = (
+    *("valence", "valence_std", "valence_ahead"),
+    *("arousal", "arousal_std", "arousal_ahead"),
+)
 Row = Mapping[str, object]
 
 
@@ -59,7 +65,10 @@ class GreyRunner(Runner):
                             ("face_valid", "voice_valid", "face_age", "voice_age"), one
                         ),
                     },
-                    {"expression": (1, 8), "valence": one, "arousal": one},
+                    {
+                        "expression": (1, 8),
+                        **dict.fromkeys(_AFFECT, one),
+                    },
                     {},
                 ),
             }
@@ -93,8 +102,13 @@ class GreyRunner(Runner):
             given = inputs["face_embedding"]
             out["expression"][:] = given[:, :8]
             out["valence"][:], out["arousal"][:] = given[:, 8:9], given[:, 9:10]
+            for axis in ("valence", "arousal"):
+                out[f"{axis}_std"][:] = SPREAD
+                out[f"{axis}_ahead"][:] = out[axis]
         elif which == "voice":
-            out["emotion"][0, int(inputs["mel"].mean() > LOUD_MEL)] = 1.0
+            loud = int(inputs["mel"].mean() > LOUD_MEL)
+            out["emotion"][0, loud] = 1.0
+            out["speech"][:] = loud
         return out, {}
 
 
@@ -120,8 +134,9 @@ def subject() -> Subject:
 
 
 @pytest.fixture(autouse=True)
-def few_drives(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the simulated drives short: what they show is another test's."""
+def little_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep simulated drives and noise short: what they show is another test's."""
+    monkeypatch.setattr(speech, "NOISE_S", 0.2)
     monkeypatch.setattr(drives, "DRIVES", 1)
     monkeypatch.setattr(drives, "DRIVE_S", 0.5)
 
