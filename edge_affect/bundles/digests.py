@@ -2,7 +2,7 @@
 
 DIGESTS: dict[str, str] = {
     "edge-affect-thin": (
-        "6c5af9c155ed93375464fb68ea338eee33bb5e0033de94e59cb80b3039c3caf1"
+        "27c5f6d9afa6ddb2e5199214127e0e223c8d980f9b1a08f64e0dc09508e122f3"
     ),
 }
 """Name of the bundle → SHA-256 of its manifest, hex."""
