@@ -177,10 +177,20 @@ def test_picture_gives_one_estimate(run_clip: RunClip) -> None:
     assert [line["health"]["face"] for line in lines] == ["ok"]
 
 
+def test_clips_are_all_run(clips: Path) -> None:
+    """No clip of the data root is missing from the tests above."""
+    assert {path.name for path in clips.iterdir()} <= {*CLIPS, PICTURE}
+
+
 @pytest.mark.slow
 def test_demo_has_its_face() -> None:
     """The driver of the demo is seen in at least 95 % of twenty seconds' cells."""
-    estimates = list(ea.analyze(SimulatedSource(duration_s=20), purpose="research"))
+    source = SimulatedSource(duration_s=20)
+    with ea.AffectStream(source, purpose="research") as stream:
+        estimates = list(stream)
+        stats = stream.stats
     assert len(estimates) == 600
     ok = sum(e.health.face is HealthState.OK for e in estimates)
     assert ok >= 0.95 * len(estimates)
+    assert stats.captured == 600
+    assert stats.captured == stats.processed + sum(stats.dropped.values())

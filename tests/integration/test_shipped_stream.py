@@ -29,6 +29,8 @@ Items = Sequence[Item]
 
 CONFIG = ea.StreamConfig("research")
 SECONDS = 2.5
+SLOW_CAMERA_NS = 100_000_000
+"""How much later frames arrive, so that sound taken after them is there before."""
 START_NS = NS_PER_S
 """When the simulated driver's first frame and sample are taken."""
 HOP_SAMPLES = 1_600
@@ -45,6 +47,7 @@ VALUES = (
     "confidence",
     "health",
     "held",
+    "frame",
     "hop",
 )
 """What a step decides; when it was ready and what was lost belong to the run."""
@@ -125,6 +128,17 @@ def poisoned(items: Items, cut_ns: int) -> Items:
     return [poison(item) for item in items]
 
 
+def behind_sound(items: Items) -> Items:
+    """Return ``items`` as a slow camera delivers them."""
+    late = [
+        replace(item, t_arrival_ns=item.t_arrival_ns + SLOW_CAMERA_NS)
+        if isinstance(item, Frame)
+        else item
+        for item in items
+    ]
+    return sorted(late, key=lambda item: item.t_arrival_ns)
+
+
 def recut(items: Items, chunk_samples: int) -> Items:
     """Return ``items`` with the same sound in chunks of another length."""
     frames = [item for item in items if isinstance(item, Frame)]
@@ -151,6 +165,7 @@ def test_shipped_stream_is_causal_to_the_bit(
 ) -> None:
     """Noise after an instant changes no estimate up to it, and later ones."""
     cut_ns = START_NS + round(cut_s * NS_PER_S)
+    items = behind_sound(items)
     clean = analyze(items, model)
     dirty = analyze(poisoned(items, cut_ns), model)
     up_to = sum(e.t_ns <= cut_ns for e in clean)
