@@ -49,7 +49,10 @@ class CameraMount:
                 f"mount.driver_roi: got {len(self.driver_roi)} numbers, expected 4: "
                 "left, top, width, height"
             )
-        if not all(isinstance(value, (int, float)) for value in self.driver_roi):
+        if any(
+            isinstance(value, bool) or not isinstance(value, (int, float))
+            for value in self.driver_roi
+        ):
             raise ConfigError(
                 f"mount.driver_roi: got {self.driver_roi}, expected four numbers"
             )

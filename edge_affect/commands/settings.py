@@ -18,6 +18,8 @@ from edge_affect.sinks.files import check_apart
 STDOUT = "-"
 """Name of the standard output where a file is expected."""
 
+_FILE_ADDRESS = "file://"
+
 PURPOSE_MEANINGS = {
     "private_vehicle": "a private car: only for the people in it, who chose it",
     "research": "a study: recorded people consented, nobody is judged by it",
@@ -87,8 +89,9 @@ class RunSettings:
     def _check_targets(self) -> None:
         """Nothing that is read, and no other output, may be written over."""
         inputs = [p for p in (self.bundle, self.detector) if p is not None]
-        if Path(self.source).is_file():
-            inputs.append(Path(self.source))
+        clip = Path(self.source.removeprefix(_FILE_ADDRESS))
+        if clip.is_file():
+            inputs.append(clip)
         out = None if self.out in (None, STDOUT) else Path(str(self.out))
         if out is not None:
             check_apart(out, inputs)

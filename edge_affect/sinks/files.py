@@ -17,14 +17,21 @@ def check_apart(target: Path, inputs: Iterable[Path]) -> None:
         inputs: Files that are read, and folders that are read from.
 
     Raises:
-        UsageError: ``target`` is one of ``inputs`` or lies in one.
+        UsageError: ``target`` is one of ``inputs``, lies in one, or names no place.
     """
-    place = target.resolve()
+    place = _resolved(target)
     for path in inputs:
-        read = path.resolve()
+        read = _resolved(path)
         same = place.exists() and read.exists() and place.samefile(read)
         if same or place == read or (read.is_dir() and read in place.parents):
             raise UsageError(f"{target}: would be written over {path}; name another")
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a ring
+        raise UsageError(f"{str(path)!r}: names no file ({error})") from error
 
 
 def check_target(path: Path) -> None:

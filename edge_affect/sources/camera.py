@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import final
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S, Clock
-from edge_affect.errors import SourceError, StreamStateError
+from edge_affect.errors import SourceError, StreamStateError, UsageError
 from edge_affect.realtime.slots import LatestSlot
 from edge_affect.sources.base import SourceInfo
 from edge_affect.sources.capture import (
@@ -25,6 +25,8 @@ _LOG = logging.getLogger(__name__)
 _FAILURES = 10
 """So many reads that fail in a row mean that the device is gone."""
 _RETRY_NS = 50 * NS_PER_MS
+_MAX_NUMBER = 2**31 - 1
+"""OpenCV takes a camera's number as a C int."""
 _JOIN_S = 1.0
 """Longest that closing waits for the reader."""
 
@@ -52,7 +54,15 @@ class CameraSource:
             clock: Stamps the frames.
             settings: What to ask of the device.
             open_capture: Opens it; None for OpenCV.
+
+        Raises:
+            UsageError: No camera can have the number.
         """
+        if isinstance(device, int) and not 0 <= device <= _MAX_NUMBER:
+            raise UsageError(
+                f"camera: got number {device}, expected 0 to {_MAX_NUMBER}; "
+                "the first camera is 0"
+            )
         self._device = device
         self._clock = clock
         self._settings = settings or CameraSettings()

@@ -91,6 +91,11 @@ def test_run_settings_refuse_what_cannot_work(
         ({"mount": {"yaw": 3}}, "mount.yaw: unknown key"),
         ({"mount": 3}, "mount: got 3"),
         ({"mount": {"rotate": 45}}, "mount.rotate: got 45"),
+        ({"mount": {"driver_roi": ["a", 0, 1, 1]}}, "mount.driver_roi: got .*'a'"),
+        ({"mount": {"driver_roi": [True, 0, 1, 1]}}, "mount.driver_roi: got .*True"),
+        ({"mount": {"driver_roi": [0, 0, 1]}}, "mount.driver_roi: got 3 numbers"),
+        ({"mount": {"driver_roi": [0.9] * 4}}, "mount.driver_roi: got .*0.9, .*part"),
+        ({"mount": {"driver_roi": [0, 0, 0, 1]}}, "mount.driver_roi: got .*part"),
     ],
 )
 def test_read_config_names_the_wrong_key(
