@@ -30,7 +30,7 @@ def check_apart(target: Path, inputs: Iterable[Path]) -> None:
 def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a ring
+    except (OSError, RuntimeError, ValueError) as error:  # such as a ring of links
         raise UsageError(f"{str(path)!r}: names no file ({error})") from error
 
 
