@@ -97,6 +97,23 @@ def write_clip(
     return path
 
 
+def write_program_stream(path: Path, count: int = 50) -> Path:
+    """Write noise as an MPEG program stream, which states no length, by PyAV."""
+    if av is None:
+        pytest.skip("av is not installed")
+    noise = np.random.default_rng(0)
+    with av.open(str(path), "w", format="mpeg") as container:
+        video = container.add_stream("mpeg1video", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(count):
+            pixels = noise.integers(0, 256, (48, 64, 3), np.uint8)
+            container.mux(
+                video.encode(av.VideoFrame.from_ndarray(pixels, format="bgr24"))
+            )
+        container.mux(video.encode())
+    return path
+
+
 def _packed(stereo: NDArray[np.float32]) -> AudioFrame:
     samples = (stereo * 32_767).astype(np.int16).T.reshape(1, -1)
     heard = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), "s16", "stereo")

@@ -8,7 +8,7 @@ import pytest
 
 from edge_affect.commands import settings as module
 from edge_affect.commands.settings import read_config, run_settings
-from edge_affect.errors import ConfigError, PurposeError
+from edge_affect.errors import ConfigError, PurposeError, UsageError
 from edge_affect.labels import PURPOSES
 
 FLAGS: dict[str, Any] = {"source": "clip.mp4", "purpose": "research"}
@@ -158,3 +158,29 @@ def test_read_config_says_when_python_reads_no_toml(
         ConfigError, match=r"needs Python 3\.11 or newer; write the same"
     ):
         read_config(path)
+
+
+@pytest.mark.parametrize("key", ["out", "report"])
+@pytest.mark.parametrize("target", ["run.json", "clip.mp4", "yunet.onnx", "b/x.jsonl"])
+def test_run_settings_keep_outputs_apart_from_inputs(
+    tmp_path: Path, key: str, target: str
+) -> None:
+    """No output is the config, the clip, the detector or lies in the bundle."""
+    config = _config(tmp_path, purpose="research")
+    (tmp_path / "b").mkdir()
+    for name in ("clip.mp4", "yunet.onnx"):
+        (tmp_path / name).touch()
+    flags = {
+        "source": f"file://{tmp_path / 'clip.mp4'}",
+        "detector": str(tmp_path / "yunet.onnx"),
+        "bundle": str(tmp_path / "b"),
+        key: str(tmp_path / target),
+    }
+    with pytest.raises(UsageError, match="would be written over"):
+        run_settings(flags, config)
+
+
+def test_run_settings_refuse_an_output_that_names_no_file(tmp_path: Path) -> None:
+    """A name that no file can have is wrong usage and not a traceback."""
+    with pytest.raises(UsageError, match="names no file"):
+        run_settings({**FLAGS, "out": f"{tmp_path}/a\0b", "bundle": "."}, None)

@@ -170,6 +170,19 @@ def test_write_report_refuses_a_record_without_an_estimate(tmp_path: Path) -> No
     assert [p.name for p in tmp_path.iterdir()] == ["est.jsonl"]
 
 
+def test_report_never_writes_over_its_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The record is refused as the page, by its name and through a link."""
+    record, link = tmp_path / "est.jsonl", tmp_path / "link.html"
+    record.write_text("not read at all")
+    link.symlink_to(record)
+    for page in (record, link):
+        assert main(["report", str(record), "--out", str(page)]) == 2
+        assert "would be written over" in capsys.readouterr().err
+    assert record.read_text() == "not read at all"
+
+
 def test_report_does_not_trip_over_a_year_that_cannot_be(tmp_path: Path) -> None:
     """A header's absurd clock leaves out the date."""
     header = make_header(utc_offset_ns=10**30)

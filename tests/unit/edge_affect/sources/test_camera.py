@@ -8,7 +8,7 @@ from itertools import repeat
 import pytest
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SystemClock
-from edge_affect.errors import SourceError, StreamStateError
+from edge_affect.errors import SourceError, StreamStateError, UsageError
 from edge_affect.sources.camera import CameraSource
 from edge_affect.sources.capture import CameraSettings, Capture
 from tests.fakes.capture import HANG_LIMIT_S, FakeCapture
@@ -135,6 +135,13 @@ def test_camera_that_cannot_be_opened_says_why(error: Exception, message: str) -
     with pytest.raises(SourceError, match=message):
         camera.__enter__()
     assert camera.ended
+
+
+@pytest.mark.parametrize("number", [-1, 2**31, 10**20])
+def test_camera_refuses_a_number_that_none_has(number: int) -> None:
+    """What OpenCV cannot take as a number is wrong usage, in one line."""
+    with pytest.raises(UsageError, match=f"got number {number}, expected 0 to"):
+        CameraSource(number, SystemClock())
 
 
 def test_camera_is_opened_once() -> None:

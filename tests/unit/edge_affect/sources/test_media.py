@@ -23,6 +23,7 @@ from tests.fakes.media_files import (
     turn,
     write_clip,
     write_pictures,
+    write_program_stream,
 )
 
 SAMPLE_NS = 62_500
@@ -184,6 +185,19 @@ def test_media_reads_a_cut_file_as_far_as_it_goes(tmp_path: Path, decoder: str) 
             items.extend(iterate(source, 0))
         assert source.ended
     assert 30 < len(_frames(items)) < 70
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_media_tells_a_cut_file_that_states_no_length(
+    tmp_path: Path, share: float
+) -> None:
+    """The broken last picture shows that an MPEG program stream was cut."""
+    path = write_program_stream(tmp_path / "a.mpg")
+    whole = path.read_bytes()
+    assert len(_frames(_items(path))) == 50
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(SourceError, match="may be cut short"):
+        _items(path)
 
 
 def test_media_reads_a_file_with_labels_in_an_old_encoding(tmp_path: Path) -> None:
