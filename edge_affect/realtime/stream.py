@@ -191,6 +191,8 @@ class AffectStream:
             sources.append(self._audio)
         self._threads = LiveThreads(self._loop, sources, clock, self._finish)
         self._threads.start()
+        if self._stopping.is_set():  # asked for while the devices were opening
+            self._threads.stop()
 
     def __iter__(self) -> Iterator[Estimate]:
         """Yield estimates in order until the source has ended or ``stop`` is called.

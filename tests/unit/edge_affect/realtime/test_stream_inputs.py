@@ -125,3 +125,12 @@ def test_analyze_refuses_a_live_source_at_once() -> None:
     with pytest.raises(ea.UsageError, match="is live"):
         ea.analyze(source, purpose="research", model=FakeModel())
     assert source.opened == 0
+
+
+def test_stream_heeds_a_stop_while_its_camera_opens() -> None:
+    """A stop before the threads exist still ends the stream."""
+    source = ScriptedSource(camera_script(60), clock=SystemClock())
+    stream = ea.AffectStream(source, purpose="research", model=FakeModel())
+    stream.stop()
+    with stream:
+        assert len(list(stream)) < 30
