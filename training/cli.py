@@ -7,104 +7,21 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from edge_affect.errors import EdgeAffectError, UsageError
+from training.config import read_config
+from training.inputs import Inputs
+from training.registry import RECIPES, open_recipe
 
 DATA_VARIABLE = "EDGE_AFFECT_DATA"
 """Environment variable that names the data root when ``--data`` does not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """One line of ``list`` and what stands behind it."""
-
-    summary: str
-    """What it teaches, from what."""
-    train: Callable[[argparse.Namespace, Path], Path]
-    """Trains; returns the best checkpoint's path."""
-    evaluate: Callable[[argparse.Namespace, Path], dict[str, float]]
-    """Returns figures of a checkpoint."""
-
-
-def _with_epochs(config: Any, arguments: argparse.Namespace) -> Any:
-    if arguments.epochs is None:
-        return config
-    if arguments.epochs < 1:
-        raise UsageError(f"--epochs: got {arguments.epochs}, expected 1 or more")
-    return replace(config, epochs=arguments.epochs)
-
+DEFAULT_CACHE = Path("runs/features")
+"""Where features are kept when ``--cache`` does not say."""
 
 # torch takes seconds to import: each command brings only what it runs.
-
-
-def _train_face(arguments: argparse.Namespace, root: Path) -> Path:
-    from training.recipes.face import FaceTraining, train_face
-
-    return train_face(_with_epochs(FaceTraining(), arguments), root, arguments.out)
-
-
-def _train_voice(arguments: argparse.Namespace, root: Path) -> Path:
-    from training.recipes.voice import VoiceTraining, train_voice
-
-    return train_voice(_with_epochs(VoiceTraining(), arguments), root, arguments.out)
-
-
-def _frozen(arguments: argparse.Namespace) -> tuple[Path, Path]:
-    if arguments.face is None or arguments.voice is None:
-        raise UsageError(
-            "affect: got no --face or no --voice; expected the best.safetensors of "
-            "both recipes, which embed what it trains on"
-        )
-    return arguments.face, arguments.voice
-
-
-def _train_affect(arguments: argparse.Namespace, root: Path) -> Path:
-    from training.recipes.affect import AffectTraining, train_affect
-
-    config = _with_epochs(AffectTraining(), arguments)
-    return train_affect(config, root, arguments.out, *_frozen(arguments))
-
-
-def _evaluate_face(arguments: argparse.Namespace, root: Path) -> dict[str, float]:
-    from training.evaluate import evaluate_face
-
-    return evaluate_face(arguments.checkpoint, root)
-
-
-def _evaluate_voice(arguments: argparse.Namespace, root: Path) -> dict[str, float]:
-    from training.evaluate import evaluate_voice
-
-    return evaluate_voice(arguments.checkpoint, root)
-
-
-def _evaluate_affect(arguments: argparse.Namespace, root: Path) -> dict[str, float]:
-    from training.evaluate import evaluate_affect
-
-    cache = arguments.checkpoint.parent / "cache"
-    return evaluate_affect(arguments.checkpoint, root, cache, *_frozen(arguments))
-
-
-RECIPES = {
-    "face": Recipe(
-        "expression from FER+ votes, valence and arousal from DiffusionFER",
-        _train_face,
-        _evaluate_face,
-    ),
-    "voice": Recipe(
-        "emotion from EmoDB, speech against noise made in code; causal",
-        _train_voice,
-        _evaluate_voice,
-    ),
-    "affect": Recipe(
-        "both over time, from composed clips and the simulated driver; causal",
-        _train_affect,
-        _evaluate_affect,
-    ),
-}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -113,31 +30,115 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m training", description="Train the networks and measure them."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="name the recipes")
-    train = commands.add_parser("train", help="train a recipe, or go on with it")
+    commands.add_parser("list", help="name the recipes and their presets")
+    _add_train(commands.add_parser("train", help="train a recipe, or go on with it"))
     evaluate = commands.add_parser("evaluate", help="measure a checkpoint")
+    evaluate.add_argument("recipe", choices=tuple(RECIPES))
+    evaluate.add_argument("--checkpoint", type=Path, required=True)
+    _add_inputs(evaluate)
     condense = commands.add_parser(
         "condense", help="keep a checkpoint's averaged weights alone, in half floats"
     )
-    for command in (train, evaluate, condense):
-        command.add_argument("recipe", choices=tuple(RECIPES))
-    for command in (train, evaluate):
-        command.add_argument(
-            "--data",
-            type=Path,
-            help=f"data root (default: the environment's {DATA_VARIABLE})",
-        )
-        command.add_argument("--face", type=Path, help="affect: the face checkpoint")
-        command.add_argument("--voice", type=Path, help="affect: the voice checkpoint")
-        command.add_argument(
-            "--threads", type=int, help="threads of torch (default: torch's own)"
-        )
-    train.add_argument("--out", type=Path, required=True, help="folder of the run")
-    train.add_argument("--epochs", type=int, help="default: the recipe's")
-    for command in (evaluate, condense):
-        command.add_argument("--checkpoint", type=Path, required=True)
+    condense.add_argument("recipe", choices=tuple(RECIPES))
+    condense.add_argument("--checkpoint", type=Path, required=True)
     condense.add_argument("--out", type=Path, required=True, help="file to write")
+    validate = commands.add_parser(
+        "validate", help="say what an Aff-Wild2 root holds, refuse what is wrong"
+    )
+    _add_data(validate)
+    _add_synthesize(
+        commands.add_parser(
+            "synthesize", help="film simulated drivers into Aff-Wild2's layout"
+        )
+    )
+    _add_claims(
+        commands.add_parser(
+            "claims", help="try the papers' claims: all arms, five seeds, unattended"
+        )
+    )
     return parser
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    train.add_argument("recipe", choices=tuple(RECIPES))
+    train.add_argument("--out", type=Path, required=True, help="folder of the run")
+    train.add_argument("--preset", help="configuration to begin with (see list)")
+    train.add_argument("--config", type=Path, help="JSON file over the preset")
+    train.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one setting over both; may come several times",
+    )
+    _add_inputs(train)
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data",
+        type=Path,
+        help=f"data root (default: the environment's {DATA_VARIABLE})",
+    )
+
+
+def _add_inputs(command: argparse.ArgumentParser) -> None:
+    _add_data(command)
+    command.add_argument(
+        "--cache",
+        type=Path,
+        default=DEFAULT_CACHE,
+        help="folder of computed features (default: %(default)s)",
+    )
+    command.add_argument("--face", type=Path, help="affect: the face checkpoint")
+    command.add_argument("--voice", type=Path, help="affect: the voice checkpoint")
+    command.add_argument(
+        "--threads", type=int, help="threads of torch (default: torch's own)"
+    )
+
+
+def _add_synthesize(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", type=Path, required=True, help="folder to fill")
+    command.add_argument(
+        "--family", choices=("A", "B"), required=True, help="A trains, B tests"
+    )
+    command.add_argument("--clips", type=int, required=True, help="how many")
+    command.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    command.add_argument(
+        "--workers", type=int, default=1, help="processes (default: %(default)s)"
+    )
+
+
+def _add_claims(command: argparse.ArgumentParser) -> None:
+    command.add_argument("study", nargs="*", help="recipes (default: all of them)")
+    _add_data(command)
+    command.add_argument(
+        "--work",
+        type=Path,
+        default=Path("runs/claims"),
+        help="folder of films, features and runs (default: %(default)s)",
+    )
+    command.add_argument(
+        "--results",
+        type=Path,
+        default=Path("benchmarks/results"),
+        help="folder of result files (default: %(default)s)",
+    )
+    command.add_argument(
+        "--page",
+        type=Path,
+        default=Path("docs/claims.md"),
+        help="page to write (default: %(default)s)",
+    )
+    command.add_argument(
+        "--seeds", type=int, default=5, help="runs of each arm (default: %(default)s)"
+    )
+    command.add_argument(
+        "--workers", type=int, default=1, help="processes that film (default: 1)"
+    )
+    command.add_argument(
+        "--threads", type=int, help="threads of torch (default: torch's own)"
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -147,7 +148,7 @@ def main(argv: list[str] | None = None) -> int:
         level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr
     )
     try:
-        _run(arguments)
+        _COMMANDS[arguments.command](arguments)
     except EdgeAffectError as error:
         sys.stderr.write(f"training: {error}\n")
         return error.exit_code
@@ -157,30 +158,89 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _run(arguments: argparse.Namespace) -> None:
-    if arguments.command == "list":
-        for name, recipe in RECIPES.items():
-            sys.stdout.write(f"{name:8} {recipe.summary}\n")
-        return
-    if arguments.command == "condense":
-        from training.checkpoint import condense, load_checkpoint, save_checkpoint
+def _list(_: argparse.Namespace) -> None:
+    for name, recipe in RECIPES.items():
+        presets = ", ".join(recipe.presets)
+        sys.stdout.write(f"{name:18} {recipe.summary} [{presets}]\n")
 
-        whole = load_checkpoint(arguments.checkpoint, arguments.recipe)
-        save_checkpoint(arguments.out, condense(whole))
-        return
-    recipe = RECIPES[arguments.recipe]
-    root = _data_root(arguments)
-    if arguments.threads is not None:
-        import torch
 
-        if arguments.threads < 1:
-            raise UsageError(f"--threads: got {arguments.threads}, expected 1 or more")
-        torch.set_num_threads(arguments.threads)
-    if arguments.command == "train":
-        sys.stdout.write(f"{recipe.train(arguments, root)}\n")
-    else:
-        figures = recipe.evaluate(arguments, root)
-        sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+def _train(arguments: argparse.Namespace) -> None:
+    inputs = _inputs(arguments)
+    recipe = open_recipe(arguments.recipe)
+    name = arguments.preset or next(iter(recipe.PRESETS))
+    if name not in recipe.PRESETS:
+        raise UsageError(
+            f"--preset: got {name!r}, expected one of {', '.join(recipe.PRESETS)}"
+        )
+    config = read_config(recipe.PRESETS[name], arguments.config, arguments.set)
+    with _processes(arguments):
+        best = recipe.train(config, inputs, arguments.out)
+    sys.stdout.write(f"{best}\n")
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    inputs = _inputs(arguments)
+    with _processes(arguments):
+        figures = open_recipe(arguments.recipe).evaluate(arguments.checkpoint, inputs)
+    sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+
+
+def _condense(arguments: argparse.Namespace) -> None:
+    from training.checkpoint import condense, load_checkpoint, save_checkpoint
+
+    whole = load_checkpoint(arguments.checkpoint, arguments.recipe)
+    save_checkpoint(arguments.out, condense(whole))
+
+
+def _validate(arguments: argparse.Namespace) -> None:
+    from training.data.aff_wild2 import format_report, validate
+
+    sys.stdout.write(format_report(validate(_data_root(arguments))))
+
+
+def _synthesize(arguments: argparse.Namespace) -> None:
+    from training.synthetic import synthesize
+
+    synthesize(
+        arguments.out,
+        arguments.family,
+        arguments.clips,
+        arguments.seed,
+        workers=arguments.workers,
+    )
+
+
+def _claims(arguments: argparse.Namespace) -> None:
+    from training.claims.command import Claims, run_claims
+
+    named = arguments.data or os.environ.get(DATA_VARIABLE)
+    claims = Claims(
+        Path(named) if named else None,
+        arguments.work,
+        arguments.results,
+        arguments.page,
+        arguments.seeds,
+        arguments.workers,
+    )
+    with _processes(arguments):
+        run_claims(arguments.study, claims)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "list": _list,
+    "train": _train,
+    "evaluate": _evaluate,
+    "condense": _condense,
+    "validate": _validate,
+    "synthesize": _synthesize,
+    "claims": _claims,
+}
+
+
+def _inputs(arguments: argparse.Namespace) -> Inputs:
+    return Inputs(
+        _data_root(arguments), arguments.cache, arguments.face, arguments.voice
+    )
 
 
 def _data_root(arguments: argparse.Namespace) -> Path:
@@ -190,3 +250,21 @@ def _data_root(arguments: argparse.Namespace) -> Path:
             f"--data: got none; expected the data root's folder, or {DATA_VARIABLE} set"
         )
     return Path(named)
+
+
+@contextmanager
+def _processes(arguments: argparse.Namespace) -> Iterator[None]:
+    """Set torch's threads, and join the other processes under torchrun."""
+    import torch
+
+    from training import distributed
+
+    if arguments.threads is not None:
+        if arguments.threads < 1:
+            raise UsageError(f"--threads: got {arguments.threads}, expected 1 or more")
+        torch.set_num_threads(arguments.threads)
+    distributed.start()
+    try:
+        yield
+    finally:
+        distributed.stop()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
 import typing
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_affect.errors import ConfigError
@@ -22,7 +25,7 @@ def from_plain(kind: type[T], values: dict[str, Any], where: str = "") -> T:
     """Build the configuration dataclass ``kind`` from plain values.
 
     Raises:
-        ConfigError: A key is unknown.
+        ConfigError: A key is unknown, or a value is of another type.
     """
     hints = typing.get_type_hints(kind)
     unknown = values.keys() - hints.keys()
@@ -32,17 +35,101 @@ def from_plain(kind: type[T], values: dict[str, Any], where: str = "") -> T:
             f"expected some of {', '.join(hints)}"
         )
     return kind(
-        **{
-            name: _value(hints[name], v, f"{where}{name}.")
-            for name, v in values.items()
-        }
+        **{name: _value(hints[name], v, f"{where}{name}") for name, v in values.items()}
     )
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
-        return from_plain(typing.cast(type, hint), value, where)
-    return tuple(value) if isinstance(value, list) else value
+        if not isinstance(value, dict):
+            raise _refusal(where, value, "a table of settings")
+        return from_plain(typing.cast(type, hint), value, f"{where}.")
+    if isinstance(hint, types.UnionType):
+        if value is None and type(None) in typing.get_args(hint):
+            return None
+        (hint,) = (kind for kind in typing.get_args(hint) if kind is not type(None))
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple):
+            raise _refusal(where, value, "a list")
+        kinds = typing.get_args(hint)
+        each = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
+        if len(each) != len(value):
+            raise _refusal(where, value, f"{len(each)} values")
+        return tuple(
+            _value(k, v, f"{where}[{i}]")
+            for i, (k, v) in enumerate(zip(each, value, strict=True))
+        )
+    return _scalar(hint, value, where)
+
+
+def _scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    # bool is an int in Python, but `epochs: true` is a mistake.
+    is_kind = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    if not is_kind:
+        raise _refusal(where, value, f"a value of type {hint.__name__}")
+    return value
+
+
+def _refusal(where: str, value: Any, expected: str) -> ConfigError:
+    return ConfigError(f"config: {where}: got {value!r}, expected {expected}")
+
+
+def read_config(preset: T, file: Path | None, settings: Sequence[str]) -> T:
+    """Return ``preset`` with a file's values over it and single settings over both.
+
+    Args:
+        preset: A configuration.
+        file: JSON file with some of its keys; None for none.
+        settings: ``KEY=VALUE`` each; a dot leads into a nested configuration, and what
+            is not JSON counts as text.
+
+    Raises:
+        ConfigError: The file cannot be read, a key is unknown, or a value is of another
+            type.
+    """
+    plain = to_plain(preset)
+    if file is not None:
+        _merge(plain, _read(file), f"{file}: ")
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set: got {setting!r}, expected KEY=VALUE")
+        value: Any = _json_or_text(text)
+        for name in reversed(key.split(".")):
+            value = {name: value}
+        _merge(plain, value, "--set: ")
+    return from_plain(type(preset), plain)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: not a readable JSON file ({error})") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file}: got a {type(values).__name__}, expected an object")
+    return values
+
+
+def _merge(plain: dict[str, Any], values: dict[str, Any], where: str) -> None:
+    for name, value in values.items():
+        if name not in plain:
+            raise ConfigError(
+                f"{where}got the unknown key {name}; expected one of {', '.join(plain)}"
+            )
+        if isinstance(plain[name], dict) and isinstance(value, dict):
+            _merge(plain[name], value, where)
+        else:
+            plain[name] = value
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def differing_keys(config: Any, plain: dict[str, Any]) -> list[str]:

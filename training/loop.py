@@ -7,6 +7,7 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from edge_affect.errors import DataError
+from edge_affect.errors import ConfigError, DataError
+from training import distributed
 from training.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -23,6 +25,7 @@ from training.checkpoint import (
     save_checkpoint,
 )
 from training.config import differing_keys, to_plain
+from training.curves import Curves
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,6 +33,8 @@ WARM_UP_SHARE = 0.15
 """Share of all steps in which the learning rate climbs."""
 LARGEST_GRADIENT = 5.0
 """Norm that gradients are clipped to."""
+SCHEDULES = ("one_cycle", "cosine", "constant")
+"""Rates: up and down again; down along a cosine; as it is."""
 
 
 class LoopSettings(Protocol):
@@ -42,6 +47,14 @@ class LoopSettings(Protocol):
     @property
     def learning_rate(self) -> float:
         """Highest rate of the one-cycle schedule."""
+
+    @property
+    def schedule(self) -> str:
+        """How the rate moves, one of ``SCHEDULES``."""
+
+    @property
+    def patience(self) -> int | None:
+        """Epochs without a better figure before the run stops; None stops at none."""
 
     @property
     def weight_decay(self) -> float:
@@ -69,8 +82,16 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
     """The figure of ``evaluate`` that the best epoch is chosen by; higher is better."""
 
     def __init__(self, config: SettingsT, net: NetT, steps: int) -> None:
+        if config.schedule not in SCHEDULES:
+            raise ConfigError(
+                f"schedule: got {config.schedule!r}, "
+                f"expected one of {', '.join(SCHEDULES)}"
+            )
+        if config.epochs < 1:
+            raise ConfigError(f"epochs: got {config.epochs}, expected 1 or more")
         self.config = config
         self.net = net
+        self.shared = distributed.shared_out(net)
         self.steps = steps
         self.average = copy.deepcopy(net).requires_grad_(False).eval()
         trained = [p for p in net.parameters() if p.requires_grad]
@@ -87,22 +108,36 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
 
     @abstractmethod
     def losses(self, random: torch.Generator) -> Iterator[Tensor]:
-        """Yield the loss of each of the epoch's ``steps`` batches."""
+        """Yield the loss of each of the epoch's ``steps`` batches.
+
+        Under torchrun forward ``self.shared`` on ``distributed.share`` of the batch
+        and take the loss of the ``distributed.gathered`` outputs.
+        """
 
     @abstractmethod
     def evaluate(self) -> dict[str, float]:
         """Return the averaged network's figures on the selection part."""
 
-    def rate(self, step: int) -> float:
-        """Return the one-cycle learning rate at global ``step``."""
-        share = step / max(1, self.config.epochs * self.steps)
-        if share < WARM_UP_SHARE:
-            return self.config.learning_rate * (0.05 + 0.95 * share / WARM_UP_SHARE)
-        fall = (share - WARM_UP_SHARE) / (1 - WARM_UP_SHARE)
-        return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * fall))
+    def resumed(self, figures: dict[str, float]) -> None:
+        """Take up what the recipe itself kept in the last epoch's figures."""
 
-    def train_epoch(self, epoch: int) -> None:
+    def rate(self, step: int) -> float:
+        """Return the learning rate at global ``step``."""
+        highest, schedule = self.config.learning_rate, self.config.schedule
+        if schedule == "constant":
+            return highest
+        share = step / max(1, self.config.epochs * self.steps)
+        warm_up = WARM_UP_SHARE if schedule == "one_cycle" else 0.0
+        if share < warm_up:
+            return highest * (0.05 + 0.95 * share / warm_up)
+        fall = (share - warm_up) / (1 - warm_up)
+        return highest * 0.5 * (1 + math.cos(math.pi * fall))
+
+    def train_epoch(self, epoch: int) -> float:
         """Run one pass; the same ``epoch`` and weights always give the same result.
+
+        Returns:
+            The mean loss.
 
         Raises:
             DataError: The loss became NaN or infinite.
@@ -116,16 +151,20 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
             desc=f"{self.recipe} {epoch + 1}/{self.config.epochs}",
             total=self.steps,
             leave=False,
-            disable=None,
+            disable=None if distributed.rank() == 0 else True,
         )
+        total = 0.0
         for step, loss in enumerate(progress):
-            if not torch.isfinite(loss):
+            value = loss.detach().item()
+            if not math.isfinite(value):
                 raise DataError(
-                    f"{self.recipe}: the loss became {loss.detach().item()} at epoch "
+                    f"{self.recipe}: the loss became {value} at epoch "
                     f"{epoch + 1}; the last checkpoint is intact; lower "
                     "learning_rate and start again"
                 )
+            total += value
             self._update(loss, self.rate(epoch * self.steps + step))
+        return total / self.steps
 
     def _update(self, loss: Tensor, rate: float) -> None:
         for group in self.optimizer.param_groups:
@@ -152,33 +191,72 @@ def update_average(average: nn.Module, net: nn.Module, decay: float) -> None:
 def run(trainer: Trainer[Any, Any], out: Path) -> Path:
     """Train, or go on from where ``out`` stopped; return the best checkpoint's path.
 
-    ``out`` receives ``last.safetensors`` after every epoch and ``best.safetensors``
-    whenever the selection figure rises.
+    ``out`` receives ``last.safetensors`` after every epoch, ``best.safetensors``
+    whenever the selection figure rises, and curves for TensorBoard in ``curves``. Under
+    torchrun process 0 alone writes.
 
     Raises:
         DataError: The loss is not finite, a checkpoint cannot be written, or the one
             in ``out`` was trained with other settings.
     """
-    last, best = out / "last.safetensors", out / "best.safetensors"
-    best_key = f"best_{trainer.selection}"
-    first, best_figure = 0, -math.inf
-    if last.exists():
-        resumed = load_checkpoint(last, trainer.recipe)
-        _restore(trainer, resumed, last)
-        first, best_figure = resumed.epoch, resumed.metrics[best_key]
-    for epoch in range(first, trainer.config.epochs):
-        trainer.train_epoch(epoch)
+    progress = _begin(trainer, out / "last.safetensors")
+    best = out / "best.safetensors"
+    curves = Curves(out / "curves", progress.epoch)
+    for epoch in range(progress.epoch, trainer.config.epochs):
+        if progress.is_spent(trainer.config.patience):
+            break
+        progress.epoch = epoch + 1
+        loss = trainer.train_epoch(epoch)
         figures = {f"dev_{name}": value for name, value in trainer.evaluate().items()}
-        figure = figures[f"dev_{trainer.selection}"]
-        is_best = figure >= best_figure
-        figures[best_key] = best_figure = max(best_figure, figure)
-        if is_best:
-            save_checkpoint(best, _checkpoint(trainer, epoch + 1, figures, {}))
-        state = optimizer_tensors(trainer.optimizer)
-        save_checkpoint(last, _checkpoint(trainer, epoch + 1, figures, state))
+        figure = distributed.agreed(figures[f"dev_{trainer.selection}"])
+        is_best = progress.tell(figure)
+        figures[f"best_{trainer.selection}"] = progress.best
+        figures["best_epoch"] = progress.best_epoch
+        if distributed.rank() == 0:
+            if is_best:
+                save_checkpoint(best, _checkpoint(trainer, epoch + 1, figures, {}))
+            state = optimizer_tensors(trainer.optimizer)
+            last = _checkpoint(trainer, epoch + 1, figures, state)
+            save_checkpoint(out / "last.safetensors", last)
+        curves.add(epoch + 1, {"loss": loss, **figures})
         told = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
-        _LOG.info("%s epoch %d: %s", trainer.recipe, epoch + 1, told)
+        _LOG.info("%s epoch %d: loss %.4f, %s", trainer.recipe, epoch + 1, loss, told)
+        distributed.barrier()
+    curves.close()
     return best
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a run has come."""
+
+    epoch: int = 0
+    """Epochs that were finished."""
+    best: float = -math.inf
+    """Highest selection figure."""
+    best_epoch: float = 0
+    """Epochs that were finished when it was reached."""
+
+    def tell(self, figure: float) -> bool:
+        """Take the newest epoch's figure; return whether it is the best one."""
+        if figure < self.best:
+            return False
+        self.best, self.best_epoch = figure, self.epoch
+        return True
+
+    def is_spent(self, patience: int | None) -> bool:
+        """Tell whether ``patience`` epochs went by without a better figure."""
+        return patience is not None and self.epoch - self.best_epoch >= patience
+
+
+def _begin(trainer: Trainer[Any, Any], last: Path) -> _Progress:
+    if not last.exists():
+        return _Progress()
+    resumed = load_checkpoint(last, trainer.recipe)
+    _restore(trainer, resumed, last)
+    trainer.resumed(resumed.metrics)
+    best = resumed.metrics[f"best_{trainer.selection}"]
+    return _Progress(resumed.epoch, best, resumed.metrics["best_epoch"])
 
 
 def _checkpoint(

@@ -9,16 +9,27 @@ import torch
 
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.cli import main
-from training.config import to_plain
+from training.config import from_plain, to_plain
 from training.models.face import FaceConfig, FaceNet
 from training.models.load import load_face_net
+from training.registry import RECIPES, open_recipe
 
 
 def test_list_names_every_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     """One line a recipe."""
     assert main(["list"]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert names == ["face", "voice", "affect"]
+    assert names == list(RECIPES)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_offers_what_the_registry_says(name: str) -> None:
+    """Its presets, the default first, are configurations that survive JSON."""
+    module = open_recipe(name)
+    assert tuple(module.PRESETS) == RECIPES[name].presets
+    for preset in module.PRESETS.values():
+        assert from_plain(type(preset), to_plain(preset)) == preset
 
 
 @pytest.mark.torch
@@ -62,8 +73,29 @@ def test_train_refuses_no_epochs(
 ) -> None:
     """Zero passes are wrong usage."""
     arguments = ["train", "voice", "--data", str(made_root), "--out", str(tmp_path)]
-    assert main([*arguments, "--epochs", "0"]) == 2
-    assert "--epochs" in capsys.readouterr().err
+    assert main([*arguments, "--set", "epochs=0"]) != 0
+    assert "epochs" in capsys.readouterr().err
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("ephocs=3", "unknown key ephocs"),
+        ("epochs=true", "expected a value of type int"),
+        ("net.widths=7", "net.widths"),
+        ("epochs", "KEY=VALUE"),
+    ],
+)
+def test_train_refuses_settings_in_one_line(
+    setting: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unknown keys, other types and half settings are named."""
+    arguments = ["train", "face", "--data", str(tmp_path), "--out", str(tmp_path)]
+    assert main([*arguments, "--set", setting]) != 0
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
 
 
 def test_an_unknown_recipe_is_wrong_usage() -> None:

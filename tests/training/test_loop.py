@@ -13,7 +13,7 @@ pytest.importorskip("torch")  # before anything that imports it
 import torch
 from safetensors.torch import load_file
 
-from edge_affect.errors import DataError
+from edge_affect.errors import ConfigError, DataError
 from training.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -28,6 +28,8 @@ pytestmark = pytest.mark.torch
 class Settings:
     epochs: int = 4
     learning_rate: float = 1e-2
+    schedule: str = "one_cycle"
+    patience: int | None = None
     weight_decay: float = 0.1
     average: float = 0.9
     seed: int = 3
@@ -150,3 +152,48 @@ def test_update_average_moves_by_its_decay() -> None:
     update_average(held, new, 0.9)
     assert held.state_dict()["weight"].item() == pytest.approx(1.1)
     assert held.num_batches_tracked == 7
+
+
+class FadingTrainer(TinyTrainer):
+    """Its figure falls from the second epoch on."""
+
+    def evaluate(self) -> dict[str, float]:
+        return {"gain": -float(self.done)}
+
+
+def test_run_stops_when_patience_is_spent(tmp_path: Path) -> None:
+    """Two epochs without a better figure end the run; another call changes nothing."""
+    settings = Settings(epochs=9, patience=2)
+    for _ in range(2):
+        run(FadingTrainer(settings), tmp_path)
+        last = load_checkpoint(tmp_path / "last.safetensors", "tiny")
+        assert last.epoch == 3
+        assert last.metrics["best_epoch"] == 1
+
+
+def test_rate_follows_its_schedule() -> None:
+    """One cycle climbs and falls, a cosine falls, a constant stays."""
+    rates = {
+        name: [TinyTrainer(Settings(schedule=name)).rate(step) for step in (0, 3, 20)]
+        for name in ("one_cycle", "cosine", "constant")
+    }
+    assert rates["constant"] == [1e-2] * 3
+    assert rates["cosine"][0] == 1e-2
+    assert rates["cosine"][2] == pytest.approx(0, abs=1e-9)
+    assert rates["one_cycle"][0] == pytest.approx(5e-4)
+    assert rates["one_cycle"][1] == pytest.approx(1e-2)
+
+
+def test_trainer_refuses_an_unknown_schedule() -> None:
+    """The message names the ones there are."""
+    with pytest.raises(ConfigError, match="one_cycle, cosine, constant"):
+        TinyTrainer(Settings(schedule="steps"))
+
+
+def test_run_leaves_curves_for_tensorboard(tmp_path: Path) -> None:
+    """One event file that holds the loss and the figure of every epoch."""
+    run(TinyTrainer(Settings()), tmp_path)
+    (file,) = (tmp_path / "curves").iterdir()
+    content = file.read_bytes()
+    assert b"loss" in content
+    assert b"dev_gain" in content

@@ -65,10 +65,10 @@ def killing(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Make every trainer die after its first epoch, until undone."""
     train_epoch = Trainer.train_epoch
 
-    def dies(trainer: Trainer[Any, Any], epoch: int) -> None:
+    def dies(trainer: Trainer[Any, Any], epoch: int) -> float:
         if epoch:
             raise KilledError
-        train_epoch(trainer, epoch)
+        return train_epoch(trainer, epoch)
 
     monkeypatch.setattr(Trainer, "train_epoch", dies)
     return monkeypatch

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from edge_affect.errors import UsageError
 from training.checkpoint import load_checkpoint
 from training.compose import (
     AHEAD_CELLS,
@@ -22,6 +23,7 @@ from training.compose import (
     compose,
 )
 from training.config import from_plain
+from training.inputs import Inputs
 from training.loop import Trainer, run
 from training.losses import ccc_loss, gaussian_nll, soft_cross_entropy
 from training.material import PARTS, Frozen, Gatherer, Material, MaterialConfig
@@ -33,6 +35,8 @@ from training.temperature import fit_temperature
 RECIPE = "affect"
 SELECTED = ("composed_accuracy", "sim_valence_ccc", "sim_arousal_ccc")
 """Figures whose mean the best epoch is chosen by, as far as there are any."""
+HOP_CELLS = CELL_HZ // 10
+"""Cells in a voice hop."""
 SETTLED_CELLS = 10
 """Cells at a sequence's start that are not scored: the memory is still empty."""
 
@@ -51,6 +55,10 @@ class AffectTraining:
     """Share of a batch that the simulated driver gives."""
     learning_rate: float = 2e-3
     """Highest rate of the one-cycle schedule."""
+    schedule: str = "one_cycle"
+    """How the learning rate moves."""
+    patience: int | None = None
+    """Epochs without a better figure before the run stops; None stops at none."""
     weight_decay: float = 0.02
     """AdamW's weight decay."""
     average: float = 0.99
@@ -88,8 +96,6 @@ def _arrive(
     sequence: Sequence, config: CellConfig, random: np.random.Generator
 ) -> tuple[NDArray[np.float32], ...]:
     came = arrivals(sequence.shown, config, random)
-    ahead = np.full_like(sequence.affect, np.nan)
-    ahead[:-AHEAD_CELLS] = sequence.affect[AHEAD_CELLS:]
     return (
         sequence.face[came.face],
         sequence.voice[np.minimum(came.voice, len(sequence.voice) - 1)],
@@ -99,8 +105,15 @@ def _arrive(
         came.voice_age_s[:, None],
         sequence.shares,
         sequence.affect,
-        ahead,
+        ahead_of(sequence.affect),
     )
+
+
+def ahead_of(affect: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``(T, 2)`` valence and arousal 1/3 s later; NaN at the end."""
+    ahead = np.full_like(affect, np.nan)
+    ahead[:-AHEAD_CELLS] = affect[AHEAD_CELLS:]
+    return ahead
 
 
 def affect_loss(output: AffectOutput, batch: Batch) -> Tensor:
@@ -115,11 +128,11 @@ def affect_loss(output: AffectOutput, batch: Batch) -> Tensor:
         (output.ahead, batch.ahead),
     ):
         for axis in (0, 1):
-            total = total + _distance(estimate[..., axis], truth[..., axis])
+            total = total + distance(estimate[..., axis], truth[..., axis])
     return total
 
 
-def _distance(estimate: Tensor, truth: Tensor) -> Tensor:
+def distance(estimate: Tensor, truth: Tensor) -> Tensor:
     """Return half the CCC loss plus the squared error; NaN truth is left out."""
     known = ~torch.isnan(truth)
     if not known.any():
@@ -175,14 +188,21 @@ class AffectTrainer(Trainer[AffectTraining, AffectNet]):
 
 def cut(whole: Sequence, cells: int, draw: np.random.Generator) -> Sequence:
     """Take ``cells`` cells from anywhere in ``whole``, beginning with a voice hop."""
-    hop_cells = CELL_HZ // 10
-    room = max(0, len(whole.face) - cells) // hop_cells
-    hop = int(draw.integers(0, room + 1))
-    start = hop * hop_cells
+    return cut_at(whole, cells, draw_hop(len(whole.face), cells, draw))
+
+
+def draw_hop(whole: int, cells: int, draw: np.random.Generator) -> int:
+    """Draw the voice hop at which ``cells`` of ``whole`` cells begin."""
+    return int(draw.integers(0, max(0, whole - cells) // HOP_CELLS + 1))
+
+
+def cut_at(whole: Sequence, cells: int, hop: int) -> Sequence:
+    """Take the ``cells`` cells of ``whole`` that begin with its voice hop ``hop``."""
+    start = hop * HOP_CELLS
     return Sequence(
         whole.face[start : start + cells],
         whole.shown[start : start + cells],
-        whole.voice[hop : hop + -(-cells // hop_cells)],
+        whole.voice[hop : hop + -(-cells // HOP_CELLS)],
         whole.shares[start : start + cells],
         whole.affect[start : start + cells],
     )
@@ -261,10 +281,10 @@ def affect_training(checkpoint: Path) -> AffectTraining:
     return from_plain(AffectTraining, load_checkpoint(checkpoint, RECIPE).config)
 
 
-def new_affect_net(config: AffectTraining, face: FaceNet) -> AffectNet:
+def new_affect_net(config: AffectConfig, seed: int, face: FaceNet) -> AffectNet:
     """Return a seeded network whose reading is the face network's own heads."""
-    torch.manual_seed(config.seed)
-    net = AffectNet(config.net)
+    torch.manual_seed(seed)
+    net = AffectNet(config)
     net.read_like(face.expression, face.affect)
     return net
 
@@ -284,5 +304,38 @@ def train_affect(
     frozen = Frozen.load(face, voice)
     gatherer = Gatherer(frozen, data_root, out / "cache", config.material)
     train, dev = (gatherer.gather(part) for part in PARTS)
-    net = new_affect_net(config, frozen.face)
+    net = new_affect_net(config.net, config.seed, frozen.face)
     return run(AffectTrainer(config, net, train, dev), out)
+
+
+def train(config: AffectTraining, inputs: Inputs, out: Path) -> Path:
+    """Train on material that ``inputs.face`` and ``inputs.voice`` embed.
+
+    Raises:
+        UsageError: One of the two checkpoints is not named.
+    """
+    return train_affect(config, inputs.data, out, *_frozen(inputs))
+
+
+def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
+    """Return the figures of ``training.evaluate.evaluate_affect``.
+
+    Raises:
+        UsageError: One of the two frozen networks' checkpoints is not named.
+    """
+    from training.evaluate import evaluate_affect
+
+    cache = checkpoint.parent / "cache"
+    return evaluate_affect(checkpoint, inputs.data, cache, *_frozen(inputs))
+
+
+def _frozen(inputs: Inputs) -> tuple[Path, Path]:
+    if inputs.face is None or inputs.voice is None:
+        raise UsageError(
+            "affect: got no --face or no --voice; expected the best.safetensors of "
+            "both recipes, which embed what it trains on"
+        )
+    return inputs.face, inputs.voice
+
+
+PRESETS = {"default": AffectTraining()}

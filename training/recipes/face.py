@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional
 from training.augment import AugmentConfig, augment_faces
 from training.data.diffusionfer import load_diffusionfer
 from training.data.ferplus import VOTE_NAMES, load_ferplus
+from training.inputs import Inputs
 from training.loop import Trainer, run
 from training.losses import ccc_loss, soft_cross_entropy
 from training.models.face import FACE_EXPRESSIONS, FaceConfig, FaceNet
@@ -37,6 +39,10 @@ class FaceTraining:
     """DiffusionFER pictures in a batch."""
     learning_rate: float = 2e-3
     """Highest rate of the one-cycle schedule."""
+    schedule: str = "one_cycle"
+    """How the learning rate moves."""
+    patience: int | None = None
+    """Epochs without a better figure before the run stops; None stops at none."""
     weight_decay: float = 0.02
     """AdamW's weight decay."""
     average: float = 0.998
@@ -49,8 +55,12 @@ class FaceTraining:
     net: FaceConfig = field(default_factory=FaceConfig)
 
 
+SettingsT = TypeVar("SettingsT", bound=FaceTraining)
+
+
 @dataclass(frozen=True, slots=True)
 class _Examples:
+    names: tuple[str, ...]
     luma: Tensor
     shares: Tensor
     labels: Tensor
@@ -73,7 +83,8 @@ def _load_ferplus(root: Path, part: str) -> _Examples:
     luma = data.archive.read(data.names, TRAIN_PX, grey=True)
     shares = torch.from_numpy(to_class_order(data.soft_labels))
     labels = torch.from_numpy(to_class_labels(data.labels))
-    return _Examples(torch.from_numpy(luma), shares, labels, torch.empty(0))
+    unrated = torch.empty(0)
+    return _Examples(tuple(data.names), torch.from_numpy(luma), shares, labels, unrated)
 
 
 def _load_synthetic(root: Path) -> _Examples:
@@ -81,24 +92,28 @@ def _load_synthetic(root: Path) -> _Examples:
     luma = data.archive.read(data.names, TRAIN_PX, grey=True)
     index = torch.tensor([FACE_EXPRESSIONS.index(name) for name in data.expressions])
     shares = functional.one_hot(index, len(FACE_EXPRESSIONS)).float()
-    affect = np.stack([data.valence, data.arousal], axis=1)
-    return _Examples(torch.from_numpy(luma), shares, index, torch.from_numpy(affect))
+    affect = torch.from_numpy(np.stack([data.valence, data.arousal], axis=1))
+    return _Examples(tuple(data.names), torch.from_numpy(luma), shares, index, affect)
 
 
-class FaceTrainer(Trainer[FaceTraining, FaceNet]):
+class FaceTrainer(Trainer[SettingsT, FaceNet], Generic[SettingsT]):
     """Holds what one run needs between epochs."""
 
     recipe = RECIPE
     selection = "accuracy"
 
-    def __init__(self, config: FaceTraining, data_root: Path) -> None:
+    def __init__(self, config: SettingsT, data_root: Path) -> None:
         torch.manual_seed(config.seed)
         # torch's stub lacks memory_format.
-        net = FaceNet(config.net).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = self.new_net(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.real = _load_ferplus(data_root, "train")
         self.dev = _load_ferplus(data_root, "dev")
         self.synthetic = _load_synthetic(data_root)
         super().__init__(config, net, len(self.real.luma) // config.batch)
+
+    def new_net(self, config: SettingsT) -> FaceNet:
+        """Return the network, with seeded weights."""
+        return FaceNet(config.net)
 
     def losses(self, random: torch.Generator) -> Iterator[Tensor]:
         """Yield the loss of each batch of one pass over FER+."""
@@ -110,23 +125,41 @@ class FaceTrainer(Trainer[FaceTraining, FaceNet]):
                 (self.config.synthetic_batch,),
                 generator=random,
             )
-            yield self._loss(order[step * size : (step + 1) * size], synthetic, random)
+            rows = order[step * size : (step + 1) * size]
+            yield self.batch_loss(rows, synthetic, random)
 
-    def _loss(self, real: Tensor, synthetic: Tensor, random: torch.Generator) -> Tensor:
+    def batch_loss(
+        self, real: Tensor, synthetic: Tensor, random: torch.Generator
+    ) -> Tensor:
+        """Return the loss of ``(B,)`` FER+ rows and ``(S,)`` DiffusionFER rows."""
         luma = torch.cat([self.real.luma[real], self.synthetic.luma[synthetic]])
+        _, logits, affect = self.look(luma, random)
+        expression, distance = self.label_losses(real, synthetic, logits, affect)
+        return expression + self.config.affect_weight * distance
+
+    def look(
+        self, luma: Tensor, random: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the network on changed ``(B, S, S)`` luma; float32, as ``FaceNet``."""
         images = augment_faces(luma[:, None].float(), self.config.augment, random)
         with torch.autocast("cpu", torch.bfloat16):
-            _, logits, affect = self.net(images)
+            embedding, logits, affect = self.net(images)
+        return embedding.float(), logits.float(), affect.float()
+
+    def label_losses(
+        self, real: Tensor, synthetic: Tensor, logits: Tensor, affect: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the losses of votes and classes, and of valence and arousal.
+
+        ``logits`` and ``affect`` are of the FER+ rows, then of the DiffusionFER rows.
+        """
         shares = torch.cat([self.real.shares[real], self.synthetic.shares[synthetic]])
         shares = 0.95 * shares + 0.05 / shares.shape[1]
-        expression = soft_cross_entropy(logits.float(), shares)
-        estimate = affect[len(real) :].float()
         truth = self.synthetic.affect[synthetic]
-        affect_loss = functional.mse_loss(estimate, truth) + 0.25 * (
-            ccc_loss(estimate[:, 0], truth[:, 0])
-            + ccc_loss(estimate[:, 1], truth[:, 1])
+        return (
+            soft_cross_entropy(logits, shares),
+            affect_distance(affect[len(real) :], truth),
         )
-        return expression + self.config.affect_weight * affect_loss
 
     def evaluate(self) -> dict[str, float]:
         """Return accuracy and the fitted temperature on FER+'s selection part."""
@@ -135,6 +168,13 @@ class FaceTrainer(Trainer[FaceTraining, FaceNet]):
         hits = (logits.argmax(1) == labels).float().mean()
         temperature = fit_temperature(logits.numpy(), labels.numpy())
         return {"accuracy": float(hits), "expression_temperature": temperature}
+
+
+def affect_distance(estimate: Tensor, truth: Tensor) -> Tensor:
+    """Return the squared error and a quarter of both CCC losses of ``(B, 2)``."""
+    return functional.mse_loss(estimate, truth) + 0.25 * (
+        ccc_loss(estimate[:, 0], truth[:, 0]) + ccc_loss(estimate[:, 1], truth[:, 1])
+    )
 
 
 @torch.no_grad()
@@ -155,3 +195,18 @@ def run_face(
 def train_face(config: FaceTraining, data_root: Path, out: Path) -> Path:
     """Train, or go on from where ``out`` stopped; see ``training.loop.run``."""
     return run(FaceTrainer(config, data_root), out)
+
+
+def train(config: FaceTraining, inputs: Inputs, out: Path) -> Path:
+    """Train on the public sets under ``inputs.data``."""
+    return train_face(config, inputs.data, out)
+
+
+def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
+    """Return the figures of ``training.evaluate.evaluate_face``."""
+    from training.evaluate import evaluate_face
+
+    return evaluate_face(checkpoint, inputs.data)
+
+
+PRESETS = {"default": FaceTraining()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from edge_affect.types import SAMPLE_RATE_HZ
 from training.checkpoint import load_checkpoint
 from training.config import from_plain
 from training.data.emodb import Utterance, load_emodb, read_speech
+from training.inputs import Inputs
 from training.loop import Trainer, run
 from training.losses import masked_binary_cross_entropy, masked_cross_entropy
 from training.metrics import uar
@@ -49,6 +51,10 @@ class VoiceTraining:
     """Share of clips without speech."""
     learning_rate: float = 3e-3
     """Highest rate of the one-cycle schedule."""
+    schedule: str = "one_cycle"
+    """How the learning rate moves."""
+    patience: int | None = None
+    """Epochs without a better figure before the run stops; None stops at none."""
     weight_decay: float = 0.05
     """AdamW's weight decay."""
     average: float = 0.98
@@ -61,6 +67,9 @@ class VoiceTraining:
     """Seed of initial weights, order and augmentation."""
     sound: SoundConfig = field(default_factory=SoundConfig)
     net: VoiceConfig = field(default_factory=VoiceConfig)
+
+
+SettingsT = TypeVar("SettingsT", bound=VoiceTraining)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +146,13 @@ def _noise_clip(config: VoiceTraining, random: np.random.Generator) -> _Clip:
     return _Clip(np.clip(noise, -1, 1).astype(np.float32), silent, -1, silent)
 
 
-class VoiceTrainer(Trainer[VoiceTraining, VoiceNet]):
+class VoiceTrainer(Trainer[SettingsT, VoiceNet], Generic[SettingsT]):
     """Holds what one run needs between epochs."""
 
     recipe = RECIPE
     selection = "uar"
 
-    def __init__(self, config: VoiceTraining, data_root: Path) -> None:
+    def __init__(self, config: SettingsT, data_root: Path) -> None:
         spoken = read_spoken(load_emodb(data_root, "train"))
         self.spoken = [s for s in spoken if s.speaker not in config.dev_speakers]
         self.dev = [s for s in spoken if s.speaker in config.dev_speakers]
@@ -153,9 +162,13 @@ class VoiceTrainer(Trainer[VoiceTraining, VoiceNet]):
         torch.manual_seed(config.seed)
         super().__init__(
             config,
-            VoiceNet(config.net),
+            self.new_net(config),
             len(self.spoken) * config.repeats // config.batch,
         )
+
+    def new_net(self, config: SettingsT) -> VoiceNet:
+        """Return the network, with seeded weights."""
+        return VoiceNet(config.net)
 
     def losses(self, random: torch.Generator) -> Iterator[Tensor]:
         """Yield the loss of each batch of one epoch."""
@@ -174,8 +187,7 @@ class VoiceTrainer(Trainer[VoiceTraining, VoiceNet]):
         return _spoken_clip(self.spoken[row], self.config, draw)
 
     def _loss(self, clips: list[_Clip], draw: np.random.Generator) -> Tensor:
-        mel = np.stack([_hide_bands(logmel(clip.sound), draw) for clip in clips])
-        output, _ = self.net(torch.from_numpy(mel), self.net.new_state(len(clips)))
+        output = self.listen([clip.sound for clip in clips], draw)
         emotion = torch.tensor([clip.emotion for clip in clips])
         weight = torch.from_numpy(np.stack([clip.weight for clip in clips]))
         weight = weight * self.balance[emotion.clamp(min=0)][:, None]
@@ -188,6 +200,15 @@ class VoiceTrainer(Trainer[VoiceTraining, VoiceNet]):
         ) + self.config.speech_weight * masked_binary_cross_entropy(
             output.speech, speech
         )
+
+    def listen(
+        self, sounds: list[NDArray[np.float32]], draw: np.random.Generator
+    ) -> VoiceOutput:
+        """Run the network on sounds of one length, some of their mel bands hidden."""
+        mel = np.stack([_hide_bands(logmel(sound), draw) for sound in sounds])
+        state = self.net.new_state(len(sounds))
+        output: VoiceOutput = self.net(torch.from_numpy(mel), state)[0]
+        return output
 
     def evaluate(self) -> dict[str, float]:
         """Return the averaged network's figures on the selection speakers."""
@@ -244,10 +265,26 @@ def dev_speakers(path: Path) -> tuple[str, ...]:
     Raises:
         DataError: The checkpoint is missing, damaged or another recipe's.
     """
-    checkpoint = load_checkpoint(path, RECIPE)
-    return from_plain(VoiceTraining, checkpoint.config).dev_speakers
+    # A distilled network has more settings than the recipe; both have this one.
+    speakers = load_checkpoint(path, RECIPE).config["dev_speakers"]
+    return from_plain(VoiceTraining, {"dev_speakers": speakers}).dev_speakers
 
 
 def train_voice(config: VoiceTraining, data_root: Path, out: Path) -> Path:
     """Train, or go on from where ``out`` stopped; see ``training.loop.run``."""
     return run(VoiceTrainer(config, data_root), out)
+
+
+def train(config: VoiceTraining, inputs: Inputs, out: Path) -> Path:
+    """Train on EmoDB under ``inputs.data``."""
+    return train_voice(config, inputs.data, out)
+
+
+def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
+    """Return the figures of ``training.evaluate.evaluate_voice``."""
+    from training.evaluate import evaluate_voice
+
+    return evaluate_voice(checkpoint, inputs.data)
+
+
+PRESETS = {"default": VoiceTraining()}

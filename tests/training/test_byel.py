@@ -1,0 +1,190 @@
+"""BYEL: its parts by hand, its arms, its stages, exact resume."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from safetensors.torch import load_file
+
+from edge_affect.errors import ConfigError
+from training.claims.byel import FOLDS, STUDY, SyntheticToReal
+from training.loop import run
+from training.models.byel import ByelNet, ByelNetConfig, subtract_emotion
+from training.recipes.byel.losses import (
+    bootstrap_loss,
+    follow,
+    orthonormality_loss,
+)
+from training.recipes.byel.pictures import (
+    EMOTIONS,
+    Pictures,
+    enlarge,
+    synthetic_pictures,
+)
+from training.recipes.byel.trainer import ARMS, ByelTrainer, ByelTraining
+
+pytestmark = pytest.mark.torch
+TINY = ByelTraining(
+    steps=200,
+    batch=8,
+    size_px=32,
+    net=ByelNetConfig(widths=(2, 3), hidden=6, projection=8),
+)
+
+
+@pytest.fixture(autouse=True)
+def _short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.recipes.byel.trainer.CHUNK_STEPS", 4)
+
+
+def _config(**changes: object) -> ByelTraining:
+    return replace(TINY, steps=16, **changes)  # type: ignore[arg-type]
+
+
+def _pictures(count: int = 24) -> Pictures:
+    random = torch.Generator().manual_seed(0)
+    luma = torch.randint(0, 256, (count, 48, 48), generator=random).byte()
+    return Pictures(luma, torch.arange(count) % 6, torch.linspace(0, 1, count).double())
+
+
+def test_subtract_emotion_by_hand() -> None:
+    """With q = (3, 4), w = (1, 0): ‖q‖ = 5, q − 5·w = (−2, 4)."""
+    out = subtract_emotion(torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 0.0]]))
+    assert out.tolist() == [[-2.0, 4.0]]
+
+
+def test_bootstrap_loss_by_hand() -> None:
+    """At 60° it is 2 − 2·½ = 1; the same direction costs nothing; opposite 4."""
+    target = torch.tensor([[1.0, 0.0]])
+    at_60 = torch.tensor([[0.5, math.sqrt(0.75)]])
+    assert float(bootstrap_loss(at_60, target)) == pytest.approx(1.0, abs=1e-6)
+    assert float(bootstrap_loss(7 * target, target)) == pytest.approx(0.0, abs=1e-6)
+    assert float(bootstrap_loss(-target, target)) == pytest.approx(4.0, abs=1e-6)
+
+
+def test_orthonormality_loss_by_hand() -> None:
+    """Columns (1, 0) and (1, 1): WᵀW = [[1, 1], [1, 2]] is 0 + 1 + 1 + 1 away."""
+    vectors = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    assert float(orthonormality_loss(vectors)) == pytest.approx(3.0)
+
+
+def test_the_vectors_begin_orthonormal() -> None:
+    """Orthogonal initial values cost nothing."""
+    net = ByelNet(TINY.net)
+    loss = orthonormality_loss(net.vectors)
+    assert float(loss.detach()) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_follow_is_a_moving_average() -> None:
+    """0.9 · 1 + 0.1 · 3 = 1.2, by definition."""
+    target, online = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    torch.nn.init.ones_(target.weight)
+    torch.nn.init.constant_(online.weight, 3.0)
+    follow(target, online, 0.9)
+    assert float(target.weight.detach()) == pytest.approx(1.2)
+
+
+def test_no_gradient_reaches_the_target() -> None:
+    """The bootstrap loss moves the online networks alone."""
+    net = ByelNet(TINY.net)
+    luma = torch.rand(4, 1, 32, 32) * 255
+    view = net.view(luma, torch.tensor([0, 1, 2, 3]), subtract=True)
+    bootstrap_loss(view.prediction, view.target).backward()
+    assert all(p.grad is None for p in net.target_encoder.parameters())
+    assert all(p.grad is None for p in net.target_projector.parameters())
+    assert net.encoder.layers[0][0].weight.grad is not None
+
+
+def test_small_preset_is_under_half_a_million_weights() -> None:
+    """The encoder of the committed figures."""
+    encoder = ByelNet(ByelNetConfig()).encoder
+    assert sum(p.numel() for p in encoder.parameters()) < 500_000
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_arm_takes_the_same_number_of_steps(arm: str, tmp_path: Path) -> None:
+    """Supervised spends all of them in stage 2."""
+    trainer = ByelTrainer(_config(arm=arm), _pictures())
+    run(trainer, tmp_path)
+    assert trainer.done == 16
+    first = trainer.config.stage_1_steps
+    assert first == (0 if arm == "supervised" else 8)
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+class KilledTrainer(ByelTrainer):
+    def losses(self, random: torch.Generator) -> Iterator[torch.Tensor]:
+        for loss in super().losses(random):
+            if self.done == 10:
+                raise KilledError
+            yield loss
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    """Killed in stage 2 and called again: equal to the bit, the target too."""
+    run(ByelTrainer(_config(), _pictures()), tmp_path / "one")
+    with pytest.raises(KilledError):
+        run(KilledTrainer(_config(), _pictures()), tmp_path / "two")
+    run(ByelTrainer(_config(), _pictures()), tmp_path / "two")
+    one, two = (
+        load_file(tmp_path / name / "last.safetensors") for name in ("one", "two")
+    )
+    for name, value in one.items():
+        assert torch.equal(value, two[name]), name
+
+
+def test_batches_draw_every_class_alike() -> None:
+    """A class of one picture in thirty comes as often as the others."""
+    labels = torch.cat([torch.zeros(25, dtype=torch.long), torch.arange(1, 6)])
+    luma = torch.zeros(30, 48, 48, dtype=torch.uint8)
+    pictures = Pictures(luma, labels, torch.zeros(30).double())
+    trainer = ByelTrainer(_config(batch=1200), pictures)
+    rows = trainer._rows(torch.Generator().manual_seed(0))
+    counts = torch.bincount(labels[rows], minlength=6)
+    assert counts.min() > 140
+    assert counts.max() < 260
+
+
+def test_unknown_arms_and_odd_steps_are_refused() -> None:
+    """Each names what is expected."""
+    with pytest.raises(ConfigError, match="no_subtraction"):
+        ByelTrainer(_config(arm="byels"), _pictures())
+    with pytest.raises(ConfigError, match="multiple of 4"):
+        ByelTrainer(replace(TINY, steps=18), _pictures())
+
+
+def test_folds_share_no_picture() -> None:
+    """Together they are all of them."""
+    pictures = _pictures(50)
+    held = [pictures.split(fold, FOLDS) for fold in range(FOLDS)]
+    assert sum(len(part.labels) for _, part in held) == 50
+    assert all(len(rest.labels) + len(part.labels) == 50 for rest, part in held)
+
+
+def test_the_study_tests_on_real_pictures_alone(tmp_path: Path) -> None:
+    """A run gives macro F1 and accuracy of the last step on the other set."""
+    material = SyntheticToReal(_pictures(), _pictures(12))
+    config = _config(arm="byel")
+    figures = STUDY.run("byel", config, material, tmp_path)
+    assert set(figures) == {"macro_f1", "accuracy"}
+    assert STUDY.run("byel", config, material, tmp_path) == figures
+
+
+def test_synthetic_pictures_are_the_six_emotions(made_root: Path) -> None:
+    """Neutral ones are left out; every picture is 48 pixels wide and grey."""
+    pictures = synthetic_pictures(made_root)
+    names = {EMOTIONS[label] for label in pictures.labels.tolist()}
+    assert names <= {"happiness", "sadness"}
+    assert pictures.luma.shape[1:] == (48, 48)
+    assert enlarge(pictures.luma, 64).shape[1:] == (1, 64, 64)

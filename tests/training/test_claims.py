@@ -1,0 +1,169 @@
+"""Claims: verdicts by hand, runs that are kept, the page."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("scipy")
+
+from edge_affect.errors import DataError
+from tests.training.clips import make_clips
+from training.claims.base import Claim, Material, Study
+from training.claims.report import report
+from training.claims.results import Results
+from training.claims.runner import Ground, clips_ground, run_study
+from training.claims.verdict import judge
+from training.tape import Tape
+
+pytestmark = pytest.mark.torch
+CLAIM = Claim("New beats old", ("new", "p_va"), ("old", "p_va"))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    seed: int = 0
+    gain: float = 0.0
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+def _figures(new: list[float], old: list[float]) -> dict[tuple[str, int], Any]:
+    runs = {("new", s): {"p_va": v} for s, v in enumerate(new)}
+    return runs | {("old", s): {"p_va": v} for s, v in enumerate(old)}
+
+
+def test_judge_gives_the_t_interval_of_paired_differences() -> None:
+    """Differences 1, 2, 3, 4, 5: 3 ± 2.776 · sqrt(2.5 / 5) by hand."""
+    verdict = judge(CLAIM, _figures([2, 3, 4, 5, 6], [1, 1, 1, 1, 1]))
+    reach = 2.7764 * math.sqrt(0.5)
+    assert verdict.difference == pytest.approx(3)
+    assert verdict.low == pytest.approx(3 - reach, abs=1e-3)
+    assert verdict.high == pytest.approx(3 + reach, abs=1e-3)
+    assert (verdict.word, verdict.seeds) == ("supported", 5)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "word"),
+    [
+        ([1, 2, 3], [4, 5, 6.5], "contradicted"),
+        ([1, 5], [4, 2], "inconclusive"),
+        ([1], [0], "inconclusive"),
+        ([math.nan], [0], "not run"),
+        ([], [0], "not run"),
+    ],
+)
+def test_judge_says_what_the_interval_says(
+    new: list[float], old: list[float], word: str
+) -> None:
+    """Zero inside, or a single pair, decides nothing."""
+    assert judge(CLAIM, _figures(new, old)).word == word
+
+
+def _set(root: Path, family: str) -> Path:
+    both = {"valence": 0.8, "arousal": 0.6}
+    manifest = {"family": family, "clips": [{}], "seed": 1, "oracle": {"both": both}}
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "manifest.json").write_text(json.dumps(manifest))
+    return root
+
+
+def _ground(tmp_path: Path) -> Ground:
+    train, test = _set(tmp_path / "A", "A"), _set(tmp_path / "B", "B")
+    ground = clips_ground(train, test, Settings(), tmp_path, tmp_path / "results")
+    tape = Tape.join(make_clips(2, 5))
+    return replace(ground, load=lambda: Material(tape, tape, tape))
+
+
+class CountingStudy:
+    """Counts the runs and can be killed after some."""
+
+    def __init__(self, kill_after: int = 99) -> None:
+        self.kill_after = kill_after
+        self.done: list[tuple[str, int]] = []
+
+    def run(
+        self, arm: str, config: Settings, material: Material, out: Path
+    ) -> dict[str, float]:
+        if len(self.done) == self.kill_after:
+            raise KilledError
+        out.mkdir(parents=True)
+        self.done.append((arm, config.seed))
+        return {"p_va": config.gain + 0.01 * config.seed, "dev_p_va": 0.5}
+
+    def study(self) -> Study:
+        arms = {"old": Settings(gain=0.3), "new": Settings(gain=0.4)}
+        return Study("made", arms, (CLAIM,), self.run, "Made up.")
+
+
+def test_a_killed_study_goes_on_where_it_was(tmp_path: Path) -> None:
+    """What was finished is not run again; checkpoints are removed at the end."""
+    ground = _ground(tmp_path)
+    with pytest.raises(KilledError):
+        run_study(CountingStudy(3).study(), ground, (1, 2))
+    rest = CountingStudy()
+    path = run_study(rest.study(), ground, (1, 2))
+    assert rest.done == [("new", 2)]
+    assert len(json.loads(path.read_text())["records"]) == 4
+    assert not (ground.out / "made").exists()
+
+
+def test_an_arm_with_other_settings_runs_again(tmp_path: Path) -> None:
+    """Its old figures are replaced, the other arm's stay."""
+    ground = _ground(tmp_path)
+    run_study(CountingStudy().study(), ground, (1,))
+    again = CountingStudy()
+    study = again.study()
+    arms = {**study.arms, "new": Settings(gain=0.9)}
+    path = run_study(replace(study, arms=arms), ground, (1,))
+    assert again.done == [("new", 1)]
+    records = json.loads(path.read_text())["records"]
+    assert {r["arm"]: r["figures"]["p_va"] for r in records} == {
+        "old": 0.31,
+        "new": 0.91,
+    }
+
+
+def test_results_of_other_clips_are_refused(tmp_path: Path) -> None:
+    """One line that says to remove the file; it stays as it is."""
+    ground = _ground(tmp_path)
+    path = run_study(CountingStudy().study(), ground, (1,))
+    before = path.read_bytes()
+    manifest = tmp_path / "A" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("0.8", "0.7"))
+    other = clips_ground(
+        tmp_path / "A", tmp_path / "B", Settings(), tmp_path, ground.results
+    )
+    with pytest.raises(DataError, match="other clips"):
+        run_study(CountingStudy().study(), other, (1, 2))
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_result_file_is_named(tmp_path: Path) -> None:
+    """Half a file is no begin."""
+    (tmp_path / "claims-made.json").write_text('{"data": {}')
+    with pytest.raises(DataError, match="claims-made"):
+        Results.open(tmp_path / "claims-made.json", {})
+
+
+def test_report_has_arms_shares_and_verdicts(tmp_path: Path) -> None:
+    """0.41 and 0.42 of an oracle of 0.7 are 59 %; the claim is judged."""
+    ground = _ground(tmp_path)
+    study = CountingStudy().study()
+    run_study(study, ground, (1, 2, 3))
+    page = report([study], ground.results)
+    assert "| new | 3 | 0.420 ± 0.008, 60 % of the oracle |" in page
+    assert "| New beats old | +0.100 | +0.100 to +0.100 | 3 | supported |" in page
+
+
+def test_report_names_a_study_that_was_not_run(tmp_path: Path) -> None:
+    """No file, no figures."""
+    assert "Not run." in report([CountingStudy().study()], tmp_path)

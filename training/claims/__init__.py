@@ -1,0 +1,1 @@
+"""The papers' claims tried out: arms × seeds, paired, with a verdict each."""

@@ -1,0 +1,105 @@
+"""Run every study unattended: film both families, train all arms, write the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from edge_affect.errors import DataError, UsageError
+from training.claims.base import Study
+from training.claims.report import report
+from training.claims.runner import Ground, clips_ground, run_study
+from training.synthetic import synthesize
+
+STUDIES = (
+    "byel",
+    "mtl_kd",
+    "capnet",
+    "cross_attention",
+    "soft_prompt",
+    "masked_transformer",
+)
+"""Recipes with a study; each has a module here."""
+ON_PICTURES = ("byel",)
+"""Studies that need the public sets instead of simulated clips."""
+TRAIN_CLIPS, TEST_CLIPS = 90, 36
+"""Clips of family A and of family B that the committed figures stand on."""
+TRAIN_SEED, TEST_SEED = 1, 2
+"""Seeds that they were filmed with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Settings of the command."""
+
+    data: Path | None
+    """Data root of the public sets, for ``ON_PICTURES``."""
+    work: Path
+    """Folder of films, features and unfinished runs."""
+    results: Path
+    """Folder of result files."""
+    page: Path
+    """Markdown page to write."""
+    seeds: int
+    """Runs of each arm."""
+    workers: int
+    """Processes that film."""
+
+
+def run_claims(names: Sequence[str], claims: Claims) -> None:
+    """Run the named studies, all when none is named, and write the page.
+
+    What is finished is kept: killed and called again it goes on.
+
+    Raises:
+        UsageError: There is no such study.
+        DataError: Clips cannot be filmed or read, a run fails, or the disk is full.
+    """
+    unknown = [name for name in names if name not in STUDIES]
+    if unknown:
+        raise UsageError(
+            f"claims: got {unknown[0]!r}, expected some of {', '.join(STUDIES)}"
+        )
+    for name in names or STUDIES:
+        study = open_study(name)
+        run_study(study, _ground(study, claims), range(1, claims.seeds + 1))
+        write_page(claims)
+
+
+def _ground(study: Study, claims: Claims) -> Ground:
+    if study.recipe in ON_PICTURES:
+        if claims.data is None:
+            raise UsageError(
+                f"{study.recipe}: got no --data, expected the public sets' root"
+            )
+        from training.claims.byel import pictures_ground
+
+        return pictures_ground(claims.data, claims.work, claims.results)
+    train, test = claims.work / "A", claims.work / "B"
+    synthesize(train, "A", TRAIN_CLIPS, TRAIN_SEED, workers=claims.workers)
+    synthesize(test, "B", TEST_CLIPS, TEST_SEED, workers=claims.workers)
+    config = next(iter(study.arms.values()))
+    return clips_ground(train, test, config, claims.work, claims.results)
+
+
+def write_page(claims: Claims) -> None:
+    """Write the page of claims from the result files.
+
+    Raises:
+        DataError: A result file is damaged, or the page cannot be written.
+    """
+    text = report([open_study(name) for name in STUDIES], claims.results)
+    partial = claims.page.with_name(claims.page.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(claims.page)
+    except OSError as error:
+        raise DataError(f"{claims.page}: cannot be written ({error})") from error
+
+
+def open_study(name: str) -> Study:
+    """Return the study of a recipe."""
+    study: Study = import_module(f"training.claims.{name}").STUDY
+    return study

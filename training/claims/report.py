@@ -1,0 +1,99 @@
+"""The page of claims: figures of every arm, a verdict on every claim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.claims.base import Study
+from training.claims.results import figures_of, read_results
+from training.claims.verdict import Figures, Verdict, judge
+
+_HEAD = """# Claims tried out
+
+Written by `python -m training claims` from the result files under
+`benchmarks/results/`; do not edit.
+
+Where clips are meant, every arm is trained on family A of the simulated driver,
+selected on other people of family A, and tested once on **family B**, which is drawn,
+lit and voiced by other code. Such figures are of drawn people: they say how the
+mechanisms behave, nothing of how well anyone is read.
+
+A verdict is `supported`, `contradicted` or `inconclusive` by the 95 % interval of the
+difference, paired by seed (Student's t over runs). A table gives mean ± deviation over
+seeds. The papers' own claims need real weights and Aff-Wild2: **not run**.
+"""
+
+
+def report(studies: Sequence[Study], results: Path) -> str:
+    """Return the page; a study without a result file is named as not run.
+
+    Raises:
+        DataError: A result file is damaged.
+    """
+    parts = [_HEAD]
+    for study in studies:
+        path = results / f"claims-{study.recipe}.json"
+        parts.append(f"## {study.recipe}\n\n{study.notes}\n")
+        if not path.exists():
+            parts.append("Not run.\n")
+            continue
+        stored = read_results(path)
+        figures = figures_of(stored["records"])
+        parts.append(stored["data"]["told"] + "\n")
+        parts.append(_arms(study, figures, _oracle(stored["data"])))
+        parts.append(_verdicts([judge(claim, figures) for claim in study.claims]))
+    return "\n".join(parts)
+
+
+def _oracle(data: dict[str, Any]) -> float:
+    """Return the oracle's mean CCC on the test clips; NaN where there is none."""
+    both = data.get("test", {}).get("oracle", {}).get("both")
+    if both is None:
+        return math.nan
+    return (float(both["valence"]) + float(both["arousal"])) / 2
+
+
+def _arms(study: Study, figures: Figures, oracle: float) -> str:
+    names = sorted(
+        {name for values in figures.values() for name in values},
+        key=lambda name: (name.startswith("dev_"), name),
+    )
+    shown = [name for name in names if not name.startswith("dev_")]
+    rows = ["| arm | seeds | " + " | ".join(shown) + " |"]
+    rows.append("| --- | --- |" + " --- |" * len(shown))
+    for arm in study.arms:
+        runs = [values for (a, _), values in figures.items() if a == arm]
+        cells = [_mean_of(runs, name, oracle) for name in shown]
+        rows.append(f"| {arm} | {len(runs)} | " + " | ".join(cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _mean_of(runs: Sequence[Any], name: str, oracle: float) -> str:
+    values = [run[name] for run in runs if name in run]
+    if not values:
+        return ""
+    mean, spread = float(np.mean(values)), float(np.std(values))
+    share = f", {100 * mean / oracle:.0f} % of the oracle" if name == "p_va" else ""
+    return f"{mean:.3f} ± {spread:.3f}{share}"
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> str:
+    rows = ["| claim | difference | 95 % interval | seeds | verdict |"]
+    rows.append("| --- | --- | --- | --- | --- |")
+    for verdict in verdicts:
+        interval = f"{verdict.low:+.3f} to {verdict.high:+.3f}"
+        rows.append(
+            f"| {verdict.claim.statement} | {_signed(verdict.difference)} | "
+            f"{interval if math.isfinite(verdict.low) else ''} | {verdict.seeds} | "
+            f"{verdict.word} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}" if math.isfinite(value) else ""

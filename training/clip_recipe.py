@@ -1,0 +1,107 @@
+"""Train and measure a recipe on Aff-Wild2's layout: clips in, checkpoint out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from edge_affect.errors import DataError
+from training.checkpoint import load_checkpoint
+from training.clip_trainer import ClipTrainer, clip_figures
+from training.config import from_plain
+from training.data.aff_wild2 import load_aff_wild2
+from training.features.cache import gather_features
+from training.features.clips import ClipFeatures
+from training.features.open import open_face_backbone, open_sound_backbone
+from training.inputs import Inputs
+from training.loop import run
+from training.tape import Tape
+
+ALL_SETS = ("VA", "EXPR", "AU", "MTL")
+"""Every part of Aff-Wild2 that carries labels."""
+Trainable = type[ClipTrainer[Any, Any]]
+
+
+def load_tape(
+    inputs: Inputs, config: Any, split: str, sets: Sequence[str] = ALL_SETS
+) -> Tape:
+    """Return the clips of ``load_clips`` end to end.
+
+    Raises:
+        DataError: The data root is incomplete or a file cannot be read.
+    """
+    return Tape.join(load_clips(inputs, config, split, sets))
+
+
+def load_clips(
+    inputs: Inputs, config: Any, split: str, sets: Sequence[str] = ALL_SETS
+) -> list[ClipFeatures]:
+    """Return a part of Aff-Wild2 as the configuration's backbones see and hear it.
+
+    Args:
+        inputs: Where the clips lie, and where their features are kept.
+        config: Names the backbones.
+        split: ``train`` or ``valid``.
+        sets: Which sets' labels count.
+
+    Raises:
+        DataError: The data root is incomplete or a file cannot be read.
+    """
+    clips = load_aff_wild2(inputs.data, split, sets)
+    face = open_face_backbone(config.face_backbone)
+    sound = open_sound_backbone(config.sound_backbone)
+    return gather_features(clips, face, sound, inputs.cache)
+
+
+def trainer_functions(
+    kind: Trainable, sets: Sequence[str] = ALL_SETS
+) -> tuple[
+    Callable[[Any, Inputs, Path], Path], Callable[[Path, Inputs], dict[str, float]]
+]:
+    """Return the ``train`` and ``evaluate`` of a recipe that is one trainer."""
+
+    def train(config: Any, inputs: Inputs, out: Path) -> Path:
+        tapes = (load_tape(inputs, config, part, sets) for part in ("train", "valid"))
+        return run(kind(config, *tapes), out)
+
+    def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
+        config = load_config(kind, checkpoint)
+        tape = load_tape(inputs, config, "valid", sets)
+        return clip_figures(kind, config, load_net(kind, checkpoint, tape), tape)
+
+    return train, evaluate
+
+
+def load_config(kind: Trainable, checkpoint: Path) -> Any:
+    """Return the configuration that a checkpoint was trained with.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    plain = load_checkpoint(checkpoint, kind.recipe).config
+    return from_plain(kind.config_type, plain)
+
+
+def load_net(kind: Trainable, checkpoint: Path, tape: Tape) -> nn.Module:
+    """Return a checkpoint's averaged network, for features as in ``tape``.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged, another recipe's, or was trained
+            on features of other widths.
+    """
+    stored = load_checkpoint(checkpoint, kind.recipe)
+    config = from_plain(kind.config_type, stored.config)
+    net: nn.Module = kind.new_net(config, tape.face.shape[1], tape.sound.shape[1])
+    try:
+        net.load_state_dict(stored.average)
+    except RuntimeError as error:
+        raise DataError(
+            f"{checkpoint}: the weights do not fit features of widths "
+            f"{tape.face.shape[1]} and {tape.sound.shape[1]} "
+            f"({' '.join(str(error).split())[:200]}); use the backbones it was "
+            "trained with"
+        ) from error
+    return net.requires_grad_(False).eval()

@@ -1,0 +1,1 @@
+"""Frozen backbones, and what they see and hear of clips, computed once."""

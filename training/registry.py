@@ -1,0 +1,76 @@
+"""The recipes by name, and what each of their modules offers.
+
+A recipe's module has ``PRESETS`` (name → configuration, the default first),
+``train(config, inputs, out) -> Path`` and ``evaluate(checkpoint, inputs) -> figures``.
+It is imported when it is used: torch takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from edge_affect.errors import UsageError
+from training.inputs import Inputs
+
+
+class RecipeModule(Protocol):
+    """What a recipe's module offers."""
+
+    PRESETS: Mapping[str, Any]
+
+    def train(self, config: Any, inputs: Inputs, out: Path) -> Path:
+        """Train, or go on; return the best checkpoint's path."""
+
+    def evaluate(self, checkpoint: Path, inputs: Inputs) -> dict[str, float]:
+        """Return the checkpoint's figures on the part for reporting or selection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One line of ``list`` and where its code is."""
+
+    summary: str
+    """What it teaches, from what."""
+    module: str
+    """Module that ``open_recipe`` imports."""
+    presets: tuple[str, ...] = ("small", "paper")
+    """Names in the module's ``PRESETS``, the default first."""
+
+
+RECIPES: dict[str, Recipe] = {
+    "face": Recipe(
+        "student: expression from FER+ votes, valence and arousal from DiffusionFER",
+        "training.recipes.face",
+        ("default",),
+    ),
+    "voice": Recipe(
+        "student: emotion from EmoDB, speech against noise made in code; causal",
+        "training.recipes.voice",
+        ("default",),
+    ),
+    "affect": Recipe(
+        "student: both over time, from composed clips and the simulated driver",
+        "training.recipes.affect",
+        ("default",),
+    ),
+    "byel": Recipe(
+        "pre-training on drawn faces, fine-tuning, test on real ones; six emotions",
+        "training.recipes.byel",
+        ("small",),
+    ),
+}
+
+
+def open_recipe(name: str) -> RecipeModule:
+    """Import a recipe's module.
+
+    Raises:
+        UsageError: There is no such recipe.
+    """
+    if name not in RECIPES:
+        raise UsageError(f"recipe: got {name!r}, expected one of {', '.join(RECIPES)}")
+    return cast(RecipeModule, import_module(RECIPES[name].module))
