@@ -170,6 +170,9 @@ class Estimate:
     """Number of the voice hop it used; None when masked."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Frames and estimates dropped so far, by reason."""
+    lost_chunks: tuple[tuple[int, int], ...] = ()
+    """Chunks of live sound that were pushed out unheard since the estimate before, as
+    runs of their indices: first and last of each."""
 
     @property
     def label(self) -> str | None:

@@ -84,7 +84,7 @@ def _add_run(commands: _Commands[_Parser]) -> None:
         "--out",
         metavar="FILE",
         help="write a record as JSON lines; - is the standard output. It grows as "
-        "FILE.part and takes its name when the run ends",
+        "FILE.part, which a fault leaves, and takes its name when the run ends",
     )
     add("--report", metavar="FILE", help="write an HTML page about the run")
     add(

@@ -41,6 +41,12 @@ class Outputs:
         return [sink for sink in every if sink is not None]
 
     @property
+    def cut_short(self) -> bool:
+        """Whether a record could not be written to its end."""
+        written = (self.record, self.stream)
+        return any(sink is not None and sink.error is not None for sink in written)
+
+    @property
     def reader_gone(self) -> bool:
         """Whether nobody reads the standard output any more."""
         return self.stream is not None and self.stream.reader_gone
@@ -82,7 +88,7 @@ class Conductor:
         except EdgeAffectError as error:
             fault = error
         self.terminal.leave()
-        report, record = self.outputs.report, self.outputs.record
+        report = self.outputs.report
         if report is not None and report.columns:
             report.save(stream.stats, stream.info.notes)
         if fault is not None:
@@ -93,8 +99,7 @@ class Conductor:
             self.terminal.say("")  # the terminal echoed ^C
         for line in summary_lines(stream.stats, self.outputs):
             self.terminal.say(line)
-        cut_short = record is not None and record.error is not None
-        return self.signals.exit_code or int(cut_short)
+        return self.signals.exit_code or int(self.outputs.cut_short)
 
     def _watch(self, stream: AffectStream) -> None:
         display = self.choose(stream.info)

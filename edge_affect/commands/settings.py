@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,12 +12,14 @@ from typing import Any
 from edge_affect.config import BACKENDS, CameraMount, config_from_mapping
 from edge_affect.errors import ConfigError, PurposeError
 from edge_affect.labels import PURPOSES
-from edge_affect.sinks.files import check_apart
+from edge_affect.sinks.files import are_apart, check_apart, is_file
 
 STDOUT = "-"
 """Name of the standard output where a file is expected."""
 
 _FILE_ADDRESS = "file://"
+_LONGEST_S = 10**9
+"""Thirty years of stream: nobody waits for more, and larger numbers fit no clock."""
 
 PURPOSE_MEANINGS = {
     "private_vehicle": "a private car: only for the people in it, who chose it",
@@ -82,24 +83,28 @@ class RunSettings:
             )
         check_purpose(self.purpose)
         limit = self.max_seconds
-        if limit is not None and not (math.isfinite(limit) and limit > 0):
-            raise ConfigError(f"max_seconds: got {limit}, expected more than 0")
+        if limit is not None and not 0 < limit <= _LONGEST_S:
+            raise ConfigError(
+                f"max_seconds: got {limit!r:.60}, expected more than 0 and "
+                f"{_LONGEST_S} at most"
+            )
         self._check_targets()
 
     def _check_targets(self) -> None:
         """Nothing that is read, and no other output, may be written over."""
         inputs = [p for p in (self.bundle, self.detector) if p is not None]
         clip = Path(self.source.removeprefix(_FILE_ADDRESS))
-        if clip.is_file():
+        if is_file(clip):
             inputs.append(clip)
         out = None if self.out in (None, STDOUT) else Path(str(self.out))
         if out is not None:
             check_apart(out, inputs)
         if self.report is not None:
             check_apart(self.report, inputs)
-            if out is not None and out.resolve() == self.report.resolve():
+            if out is not None and not are_apart(out, self.report):
                 raise ConfigError(
-                    "report: got the file that 'out' names, expected another"
+                    "report: got the file that 'out' names, or a '.part' of it; "
+                    "name another"
                 )
 
 

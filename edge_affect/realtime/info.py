@@ -36,6 +36,14 @@ class StreamInfo:
     """One line each for whatever the user should know, such as absent sound."""
 
 
+def printable(text: str) -> str:
+    r"""Return ``text`` with bytes that are no letters spelt out, as ``\udcff``.
+
+    The name of a file may hold such bytes; a page or a terminal cannot.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class StreamStats:
     """How a stream went so far."""

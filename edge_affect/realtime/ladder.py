@@ -23,7 +23,7 @@ class Rung:
     detect_share: int
     """Detections are this many times rarer than at rung 0."""
     vision_every: int
-    """Vision runs on every n-th cell; 0: not at all."""
+    """A frame is seen n cells after the last one that was, or later; 0: none is."""
     gives_values: bool
     """Whether estimates still carry values."""
 
@@ -72,13 +72,14 @@ class Ladder:
         if not burst or t_ns - self._misses[0] > MISS_WINDOW_NS:
             return
         self._misses.clear()
-        failed_climb = (
-            self._climbed_ns is not None
-            and t_ns - self._climbed_ns <= CLIMB_AFTER_NS + MISS_WINDOW_NS
-        )
-        if failed_climb:
-            self._wait_ns = min(2 * self._wait_ns, CLIMB_AFTER_MOST_NS)
-        else:
-            self._wait_ns = CLIMB_AFTER_NS
-        self._climbed_ns = None
+        self._judge_climb(t_ns)
         self.rung = min(self.rung + 1, len(RUNGS) - 1)
+
+    def _judge_climb(self, t_ns: int) -> None:
+        """Set the wait by how the last climb went, once: a deeper fall says no more."""
+        if self._climbed_ns is None:
+            return
+        failed = t_ns - self._climbed_ns <= CLIMB_AFTER_NS + MISS_WINDOW_NS
+        longer_ns = min(2 * self._wait_ns, CLIMB_AFTER_MOST_NS)
+        self._wait_ns = longer_ns if failed else CLIMB_AFTER_NS
+        self._climbed_ns = None

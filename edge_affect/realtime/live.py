@@ -92,6 +92,10 @@ class LiveThreads:
         """Samples that were pushed out before they could be heard."""
         return self._sound.dropped_samples
 
+    def take_lost_chunks(self) -> tuple[tuple[int, int], ...]:
+        """Return the runs of chunks that were pushed out since this was asked last."""
+        return self._sound.take_lost()
+
     def _drop_waiting(self) -> None:
         if self._frames.take() is not None:
             self._loop.accounts.drop(CLOSED)

@@ -16,7 +16,9 @@ from edge_affect.realtime.ladder import Ladder
 from edge_affect.types import AudioChunk, Estimate, Frame, HealthState
 
 RUNG = "rung"
-"""Reason of a drop: the ladder leaves this cell without vision."""
+"""Reason of a drop: on the ladder's rung it is too soon for vision again."""
+REFUSED = "refused"
+"""Reason of a drop: the frame is no picture of its format, or has impossible times."""
 FILL_NS = 60 * NS_PER_S
 """A gap between frames that is longer is left out, not filled with held cells."""
 STALL_NS = NS_PER_S
@@ -62,6 +64,7 @@ class StreamLoop:
         self._timing = timing
         self._planner: CellPlanner | None = None
         self._ladder = Ladder()
+        self._seen_cell: int | None = None
         self.accounts = FrameAccounts()
         """Frames captured, processed and dropped."""
         self.cells = 0
@@ -97,11 +100,14 @@ class StreamLoop:
     def see(self, frame: Frame) -> None:
         """Take one frame that was counted: step the cells before it, then its own.
 
+        A frame that the rung leaves out steps only the cells before it: its own may
+        still get another frame, or its deadline comes.
+
         Raises:
             UsageError: The frame is no picture of its format, or arrived before it was
                 captured.
         """
-        _check(frame)
+        self._refuse_unfit(frame)
         if self._planner is None:
             self.begin(frame.t_capture_ns)
         planner = self._require_planner()
@@ -113,12 +119,11 @@ class StreamLoop:
             self.skipped += planner.skip_to(cell)
         while planner.next_cell < cell:
             self._hold(frame.t_arrival_ns)
-        every = self._ladder.policy.vision_every
-        if not every or cell % every:
+        if not self._shall_see(cell):
             self.accounts.drop(RUNG)
-            self._hold(frame.t_arrival_ns)
             return
         self.accounts.process()
+        self._seen_cell = cell
         self._step(frame.t_capture_ns, frame, frame.t_arrival_ns)
 
     def wake(self, now_ns: int) -> None:
@@ -134,6 +139,24 @@ class StreamLoop:
             cell = planner.grid.cell_of(now_ns - self._timing.wait_ns)
             self.skipped += planner.skip_to(cell)
 
+    def _refuse_unfit(self, frame: Frame) -> None:
+        try:
+            _check(frame)
+        except UsageError:
+            self.accounts.drop(REFUSED)
+            raise
+
+    def _shall_see(self, cell: int) -> bool:
+        """Tell whether the rung still has vision, and for long enough had none.
+
+        Counted from the cell that was seen last: a slow camera may reach every other
+        cell alone, and those need not be the even ones.
+        """
+        every = self._ladder.policy.vision_every
+        if not every or self._seen_cell is None:
+            return bool(every)
+        return cell - self._seen_cell >= every
+
     def _require_planner(self) -> CellPlanner:
         if self._planner is None:
             self.begin(self._clock.now_ns())
@@ -143,7 +166,7 @@ class StreamLoop:
     def _hold(self, from_ns: int) -> None:
         planner = self._require_planner()
         last_ns = planner.grid.end_ns(planner.next_cell) - 1
-        self._step(last_ns, None, max(from_ns, last_ns))
+        self._step(last_ns, None, from_ns)
 
     def _step(self, t_ns: int, frame: Frame | None, from_ns: int) -> None:
         planner = self._require_planner()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,27 +33,41 @@ class Decision:
     """Rung of the degradation ladder."""
     t_ms: float
     """Instant of the estimate from the start of the grid, ms."""
+    lost_chunks: tuple[tuple[int, int], ...] = ()
+    """Chunks of sound that were never heard, as runs: index of first and last."""
 
     @classmethod
     def of(cls, estimate: Estimate | Mapping[str, Any]) -> Decision:
         """Return the decision behind an estimate, or behind a record's line."""
         if isinstance(estimate, Estimate):
             return cls(**{name: getattr(estimate, name) for name in cls.__slots__})
-        return cls(**{name: estimate[name] for name in cls.__slots__})
+        values = {"lost_chunks": (), **estimate}  # records of before lack that key
+        values["lost_chunks"] = tuple(tuple(run) for run in values["lost_chunks"])
+        return cls(**{name: values[name] for name in cls.__slots__})
 
 
 class _Player:
-    """Reads a source up to what a decision needs."""
+    """Reads a source up to what a decision needs, and hears no more than that.
 
-    def __init__(self, source: Source, stepper: CellStepper) -> None:
+    Sound ahead of the next hop that a decision names waits unheard: a stepper keeps
+    only so many hops, and sound may lead the pictures by any time.
+    """
+
+    def __init__(
+        self, source: Source, stepper: CellStepper, decided: Sequence[Decision]
+    ) -> None:
         self._source = source
         self._stepper = stepper
-        self._ahead: list[Frame] = []
+        self._frames: deque[Frame] = deque()
+        self._chunks: deque[AudioChunk] = deque()
+        self._hops = deque(d.hop for d in decided if d.hop is not None)
+        self._lost = deque(run for d in decided for run in d.lost_chunks)
 
     def frame(self, index: int) -> Frame:
+        """Return frame ``index`` and let go of all up to it."""
         while True:
-            while self._ahead:
-                frame = self._ahead.pop(0)
+            while self._frames:
+                frame = self._frames.popleft()
                 if frame.index == index:
                     return frame
             self._advance(f"frame {index}")
@@ -60,23 +75,47 @@ class _Player:
     def peek(self, index: int) -> Frame:
         """Return frame ``index`` and keep all frames up to it."""
         while True:
-            for frame in self._ahead:
+            for frame in self._frames:
                 if frame.index == index:
                     return frame
             self._advance(f"frame {index}")
 
-    def hear_until(self, hop: int) -> None:
-        while self._stepper.voice.newest < hop:
-            self._advance(f"voice hop {hop}")
+    def hear_next_hop(self) -> None:
+        """Hear up to the hop that the next decision with one names."""
+        self._hear_waiting()
+        while self._stepper.voice.newest < self._hops[0]:
+            self._advance(f"voice hop {self._hops[0]}")
+        hop = self._hops.popleft()
+        if self._stepper.voice.hop(hop) is None:
+            raise DataError(
+                f"replay: got no voice hop {hop} from {self._source.info.name}, whose "
+                "sound was cut otherwise; give the recording that the record was made "
+                "from"
+            )
+
+    def _hear_waiting(self) -> None:
+        while self._chunks and self._hops:
+            if self._stepper.voice.newest >= self._hops[0]:
+                return
+            self._stepper.hear(self._chunks.popleft())
+        if not self._hops:
+            self._chunks.clear()
+
+    def _is_lost(self, chunk: AudioChunk) -> bool:
+        while self._lost and self._lost[0][1] < chunk.index:
+            self._lost.popleft()
+        return bool(self._lost) and self._lost[0][0] <= chunk.index
 
     def _advance(self, wanted: str) -> None:
         while not self._source.ended:
             item = self._source.read(0)
             if isinstance(item, AudioChunk):
-                self._stepper.hear(item)
+                if not self._is_lost(item):
+                    self._chunks.append(item)
+                self._hear_waiting()
                 return
             if item is not None:
-                self._ahead.append(item)
+                self._frames.append(item)
                 return
         raise DataError(
             f"replay: {self._source.info.name} ended before {wanted}; give the "
@@ -103,13 +142,13 @@ def replay(
         DataError: The source lacks a frame or a hop that the decisions name.
     """
     stepper = CellStepper(model, config, StageTimes(SystemClock()))
-    player = _Player(source, stepper)
     decided = list(decisions)
+    player = _Player(source, stepper, decided)
     grid = _grid(player, decided, model.bundle.manifest.timing.cell_hz)
     for decision in decided:
         frame = None if decision.frame is None else player.frame(decision.frame)
         if decision.hop is not None:
-            player.hear_until(decision.hop)
+            player.hear_next_hop()
         held_ns = grid.end_ns(decision.index) - 1
         t_ns = held_ns if frame is None else frame.t_capture_ns
         cell = Cell(decision.index, t_ns, frame, decision.hop, decision.rung)

@@ -107,6 +107,7 @@ class SampleRing:
         self._capacity = capacity_samples
         self._held = 0
         self._dropped = 0
+        self._lost: list[tuple[int, int]] = []
 
     @property
     def dropped_samples(self) -> int:
@@ -124,11 +125,27 @@ class SampleRing:
             self._chunks.append(chunk)
             self._held += len(chunk.samples)
             while self._held > self._capacity and len(self._chunks) > 1:
-                lost = self._chunks.popleft()
-                self._held -= len(lost.samples)
-                self._dropped += len(lost.samples)
-                self._chunks[0] = replace(self._chunks[0], gap_before=True)
+                self._lose_oldest()
             self.condition.notify_all()
+
+    def _lose_oldest(self) -> None:
+        lost = self._chunks.popleft()
+        self._held -= len(lost.samples)
+        self._dropped += len(lost.samples)
+        self._chunks[0] = replace(self._chunks[0], gap_before=True)
+        if self._lost and self._lost[-1][1] == lost.index - 1:
+            self._lost[-1] = (self._lost[-1][0], lost.index)
+        else:
+            self._lost.append((lost.index, lost.index))
+
+    def take_lost(self) -> tuple[tuple[int, int], ...]:
+        """Return the chunks that were pushed out since this was asked last.
+
+        Each run is the index of its first chunk and that of its last.
+        """
+        with self.condition:
+            lost, self._lost = tuple(self._lost), []
+        return lost
 
     def take(self) -> AudioChunk | None:
         """Return the oldest chunk; None when there is none."""

@@ -16,7 +16,7 @@ from edge_affect.clock import NS_PER_MS, NS_PER_S, Clock, SimClock, SystemClock
 from edge_affect.config import CameraMount, StreamConfig
 from edge_affect.errors import StreamStateError, UsageError
 from edge_affect.realtime.budget import StageTimes
-from edge_affect.realtime.info import StreamInfo, StreamStats
+from edge_affect.realtime.info import StreamInfo, StreamStats, printable
 from edge_affect.realtime.live import LiveThreads
 from edge_affect.realtime.loop import LoopTiming, StreamLoop
 from edge_affect.realtime.slots import BoundedQueue
@@ -226,6 +226,15 @@ class AffectStream:
             raise fault
 
     def _iterate_file(self) -> Iterator[Estimate]:
+        try:
+            yield from self._step_file()
+        except Exception as error:
+            self._finish(error)
+            self._fault = None  # it is raised here
+            raise
+        self._finish(None)
+
+    def _step_file(self) -> Iterator[Estimate]:
         loop = self._require_loop()
         while not self._stopping.is_set() and not self._video.ended:
             item = self._video.read(_POLL_NS)
@@ -238,7 +247,6 @@ class AffectStream:
                 loop.see(item)
             while (estimate := self._ready.take()) is not None:
                 yield estimate
-        self._finish(None)
 
     def latest(self) -> Estimate | None:
         """Return the newest estimate at once; None before the first."""
@@ -283,8 +291,8 @@ class AffectStream:
                 f"{spectrum} light is unproven"
             )
         return StreamInfo(
-            source=video.name,
-            audio=None if audio is None else audio.name,
+            source=printable(video.name),
+            audio=None if audio is None else printable(audio.name),
             live=video.live,
             backend=runner.backend,
             provider=runner.provider,
@@ -293,7 +301,7 @@ class AffectStream:
             bundle_digest=bundle.digest,
             purpose=self._config.purpose,
             cell_hz=bundle.manifest.timing.cell_hz,
-            notes=tuple(dict.fromkeys(notes)) + tuple(self._sinks.failures),
+            notes=tuple(map(printable, (*dict.fromkeys(notes), *self._sinks.failures))),
         )
 
     @property
@@ -326,19 +334,21 @@ class AffectStream:
         if self._ready.dropped:
             lost = {**estimate.dropped, CONSUMER: self._ready.dropped}
             estimate = replace(estimate, dropped=lost)
+        if self._threads is not None:
+            estimate = replace(estimate, lost_chunks=self._threads.take_lost_chunks())
         self._sinks.write(estimate)
         self._latest = estimate
         self._ready.put(estimate)
 
     def _finish(self, fault: BaseException | None) -> None:
-        """Close the record; called by the stepping thread, or when there is none."""
+        """End the record; called by the stepping thread, or when there is none."""
         with self._lock:
             if self._finished.is_set():
                 return
             self._fault = fault
-            if fault is not None:
+            if fault is not None and self._threads is not None:
                 _LOG.error("the stream ended: %s", fault)
-            self._sinks.close()
+            self._sinks.close(fault)
             self._finished.set()
         with self._ready.condition:
             self._ready.condition.notify_all()

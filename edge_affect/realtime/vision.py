@@ -7,7 +7,7 @@ from edge_affect.clock import NS_PER_S
 from edge_affect.config import CameraMount
 from edge_affect.model.affect import FaceReading
 from edge_affect.realtime.budget import StageTimes
-from edge_affect.realtime.health import FROZEN, FaceInput
+from edge_affect.realtime.health import FROZEN, STALE_NS, FaceInput
 from edge_affect.runners.base import StreamState
 from edge_affect.sensing.align import align_face
 from edge_affect.sensing.mount import upright
@@ -34,7 +34,7 @@ class VisionPath:
         self._mount = mount
         self._times = times
         self._tracker = FaceTracker(model.new_locator(), mount.driver_roi)
-        self._quality = FrameQuality()
+        self._quality = FrameQuality(STALE_NS)
         self._reasons: tuple[str, ...] = ()
         self.reading: FaceReading | None = None
         """What the newest face told."""

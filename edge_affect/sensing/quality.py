@@ -15,6 +15,8 @@ FROZEN = "frozen"
 
 FROZEN_FRAMES = 5
 """Frames in a row that repeat before the camera counts as frozen."""
+FROZEN_REPEATS = 2
+"""Repeats that it takes at least, however long they last."""
 
 _WIDTH_PX = 32
 _BLACK, _WHITE = 24, 250
@@ -28,7 +30,13 @@ class FrameQuality:
     the caller's to decide.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, frozen_ns: int) -> None:
+        """Start without a frame.
+
+        Args:
+            frozen_ns: A picture that was new so long ago counts as frozen.
+        """
+        self._frozen_ns = frozen_ns
         self.reset()
 
     def reset(self) -> None:
@@ -40,13 +48,18 @@ class FrameQuality:
 
         Frozen: of the last ``FROZEN_FRAMES`` frames each after the first equals, to
         the bit, one of the two before it: one picture again and again, or two by turns.
+        A slow camera need not come that far: ``FROZEN_REPEATS`` will do once the last
+        new picture is ``frozen_ns`` old.
         """
         picture = thumbnail(frame)
         state = self._state
         repeats = any(np.array_equal(picture, other) for other in state.last)
         run = state.run + 1 if repeats else 1
-        self._state = _State((picture, *state.last[:1]), run)
-        frozen = (FROZEN,) if run >= FROZEN_FRAMES else ()
+        new_ns = state.new_ns if repeats else frame.t_capture_ns
+        self._state = _State((picture, *state.last[:1]), run, new_ns)
+        old = frame.t_capture_ns - new_ns >= self._frozen_ns
+        many = run >= FROZEN_FRAMES or (old and run > FROZEN_REPEATS)
+        frozen = (FROZEN,) if many else ()
         return tuple(sorted((*exposure(picture), *frozen)))
 
 
@@ -58,6 +71,8 @@ class _State:
     """Thumbnails of the last two frames, newest first."""
     run: int = 0
     """Frames up to the last one since a frame was new."""
+    new_ns: int = 0
+    """Capture of the last frame that was new."""
 
 
 def thumbnail(frame: Frame) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from edge_affect.types import Estimate
 
@@ -48,7 +48,8 @@ class RunHeader:
 class Sink(Protocol):
     """Takes a stream's estimates, in order, in the stream's thread.
 
-    A sink that raises is closed and left out; the stream goes on.
+    A sink that raises is aborted, or closed where it is no ``AbortableSink``, and left
+    out; the stream goes on.
     """
 
     def open(self, header: RunHeader) -> None:
@@ -59,3 +60,15 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Finish the record; idempotent."""
+
+
+@runtime_checkable
+class AbortableSink(Sink, Protocol):
+    """A sink whose ``close`` says that the record is whole, such as a file."""
+
+    def abort(self, reason: str) -> None:
+        """End a record that is not whole, in place of ``close``; idempotent.
+
+        Args:
+            reason: What ended the run, one line.
+        """

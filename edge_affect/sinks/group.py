@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from edge_affect.sinks.base import RunHeader, Sink
+from edge_affect.sinks.base import AbortableSink, RunHeader, Sink
 from edge_affect.types import Estimate
 
 _LOG = logging.getLogger(__name__)
@@ -27,9 +27,17 @@ class SinkGroup:
         """Give every sink one estimate."""
         self._each(lambda sink: sink.write(estimate))
 
-    def close(self) -> None:
-        """Finish every sink's record; idempotent."""
-        self._each(lambda sink: sink.close())
+    def close(self, fault: BaseException | None = None) -> None:
+        """Finish every sink's record, or abort it; idempotent.
+
+        Args:
+            fault: What ended the run, when it did not end well.
+        """
+        if fault is None:
+            self._each(lambda sink: sink.close())
+        else:
+            told = " ".join(str(fault).split()) or type(fault).__name__
+            self._each(lambda sink: _abort(sink, f"the run ended in a fault: {told}"))
         self._sinks.clear()
 
     def _each(self, call: Callable[[Sink], None]) -> None:
@@ -48,6 +56,13 @@ class SinkGroup:
         self.failures.append(line)
         _LOG.warning("%s", line)
         try:
-            sink.close()
+            _abort(sink, str(error))
         except Exception as again:  # noqa: BLE001 - it failed already
             _LOG.debug("%s did not close: %s", type(sink).__name__, again)
+
+
+def _abort(sink: Sink, reason: str) -> None:
+    if isinstance(sink, AbortableSink):
+        sink.abort(reason)
+    else:
+        sink.close()

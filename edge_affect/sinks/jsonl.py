@@ -1,22 +1,24 @@
 """Records as JSON lines: written as they come, whole once the file has its name.
 
 A record grows as ``NAME.part``, flushed line by line, and takes its own name when it is
-closed: a file under its own name is complete. What a killed process leaves behind is a
-``NAME.part`` that reads like any record; the next run to the same name overwrites it.
+closed: a file under its own name is complete. What a killed process, a full disk or a
+run that ends in a fault leaves behind is a ``NAME.part`` that reads like any record;
+the next run to the same name overwrites it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from edge_affect.errors import DataError, SinkError
 from edge_affect.sinks.base import RunHeader
-from edge_affect.sinks.files import check_target
+from edge_affect.sinks.files import check_target, part_of
 from edge_affect.sinks.record import (
     check_record,
     estimate_record,
@@ -26,6 +28,11 @@ from edge_affect.sinks.record import (
     parse_line,
 )
 from edge_affect.types import Estimate
+
+_LOG = logging.getLogger(__name__)
+
+_FAULTS = (OSError, ValueError, SinkError)
+"""What writing can raise: the disk's, the encoding's and the layout's faults."""
 
 
 class JsonlSink:
@@ -45,40 +52,50 @@ class JsonlSink:
         """Name of the finished record."""
         self.error: SinkError | None = None
         """Why the record was cut short, if it was."""
-        self._part = path.with_name(path.name + ".part")
+        self._part = part_of(path)
         self._file: TextIO | None = None
 
     def open(self, header: RunHeader) -> None:
         """Start the record with its run header; raises SinkError."""
-        line = line_from_record(header_record(header))
         try:
+            line = line_from_record(header_record(header))
             self._file = self._part.open("w", encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise self._fail(error) from error
-        self._put(self._file, line)
+            self._put(self._file, line)
+        except _FAULTS as error:
+            raise self._fail(_reason(error)) from error
 
     def write(self, estimate: Estimate) -> None:
         """Append one line; raises SinkError when it cannot be written."""
-        if self._file is not None:
-            self._put(self._file, line_from_record(estimate_record(estimate)))
-
-    def _put(self, file: TextIO, line: str) -> None:
+        if self._file is None:
+            return
         try:
-            file.write(line)
-            file.flush()
-        except OSError as error:
-            raise self._fail(error) from error
+            self._put(self._file, line_from_record(estimate_record(estimate)))
+        except _FAULTS as error:
+            raise self._fail(_reason(error)) from error
 
-    def _fail(self, error: OSError) -> SinkError:
+    @staticmethod
+    def _put(file: TextIO, line: str) -> None:
+        file.write(line)
+        file.flush()
+
+    def _fail(self, reason: str) -> SinkError:
         file, self._file = self._file, None
+        left = "no record was written"
         if file is not None:
+            left = f"the record was cut short and stays as {self._part.name}"
             with contextlib.suppress(OSError):
                 file.close()
-        self.error = SinkError(
-            f"{self.path}: {error.strerror or error}; "
-            f"the record was cut short and stays as {self._part.name}"
-        )
+        self.error = SinkError(f"{self.path}: {reason}; {left}")
         return self.error
+
+    def abort(self, reason: str) -> None:
+        """Leave the record under its temporary name and say so; idempotent.
+
+        Args:
+            reason: What ended the run, one line.
+        """
+        if self._file is not None:
+            _LOG.warning("%s", self._fail(reason))
 
     def close(self) -> None:
         """Give the record its name, if it was opened and never failed; idempotent."""
@@ -89,9 +106,14 @@ class JsonlSink:
             os.fsync(self._file.fileno())
             self._file.close()
             self._part.replace(self.path)
-        except OSError as error:
-            raise self._fail(error) from error
+        except _FAULTS as error:
+            raise self._fail(_reason(error)) from error
         self._file = None
+
+
+def _reason(error: Exception) -> str:
+    told = error.strerror if isinstance(error, OSError) else None
+    return told or str(error)
 
 
 class JsonlStream:
@@ -104,27 +126,30 @@ class JsonlStream:
         self._stream = stream
         self.reader_gone = False
         """Whether the other end of the pipe was closed."""
+        self.error: SinkError | None = None
+        """Why the record was cut short, if it was."""
 
     def open(self, header: RunHeader) -> None:
-        """Write the run header."""
-        self._put(line_from_record(header_record(header)))
+        """Write the run header; raises SinkError when it cannot be written."""
+        self._put(header_record(header))
 
     def write(self, estimate: Estimate) -> None:
         """Write one line; raises SinkError when it cannot be written."""
-        self._put(line_from_record(estimate_record(estimate)))
+        self._put(estimate_record(estimate))
 
-    def _put(self, line: str) -> None:
+    def _put(self, record: Mapping[str, Any]) -> None:
         if self.reader_gone:
             return
         try:
-            self._stream.write(line)
+            self._stream.write(line_from_record(record))
             self._stream.flush()
         except BrokenPipeError:
             self.reader_gone = True
-        except OSError as error:
-            raise SinkError(
-                f"standard output: {error.strerror or error}; the record was cut short"
-            ) from error
+        except _FAULTS as error:
+            self.error = SinkError(
+                f"standard output: {_reason(error)}; the record was cut short"
+            )
+            raise self.error from error
 
     def close(self) -> None:
         """Leave the stream open: it is the caller's."""

@@ -86,6 +86,7 @@ def estimate_record(estimate: Estimate) -> dict[str, Any]:
             "reasons": list(estimate.health.reasons),
         },
         "dropped": dict(estimate.dropped),
+        "lost_chunks": [list(run) for run in estimate.lost_chunks],
     }
 
 
@@ -94,15 +95,16 @@ def _plain(group: Mapping[str, float] | None) -> dict[str, float] | None:
 
 
 def line_from_record(record: Mapping[str, Any]) -> str:
-    """Return ``record`` as one line of JSON with its line feed.
+    """Return ``record`` as one line of JSON with its line feed, in ASCII alone.
+
+    A file's name may hold bytes that are no text, and a standard output may take few
+    letters: escaped, every name comes through both and back as it was.
 
     Raises:
         SinkError: A value is NaN or infinite, or JSON has no form for it.
     """
     try:
-        line = json.dumps(
-            record, allow_nan=False, ensure_ascii=False, separators=(",", ":")
-        )
+        line = json.dumps(record, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
         raise SinkError(
             f"record {record.get('index', 'header')}: {error}; "
@@ -198,6 +200,17 @@ def _check_counts(record: Mapping[str, Any]) -> None:
     for reason, count in record["dropped"].items():
         if type(count) is not int:
             raise DataError(f"dropped.{reason}: got {count!r:.60}, expected a number")
+    runs = record.get("lost_chunks", [])  # records of before have no such key
+    if not isinstance(runs, list) or not all(map(_is_run, runs)):
+        raise DataError(
+            f"lost_chunks: got {runs!r:.60}, expected pairs of indices, as [[3, 5]]"
+        )
+
+
+def _is_run(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != 2:
+        return False
+    return all(type(index) is int for index in value) and 0 <= value[0] <= value[1]
 
 
 def _check_number(key: str, value: object) -> None:

@@ -28,7 +28,23 @@ class SourceInfo:
     """One line for the user when something is missing, such as the sound track."""
 
 
-class Source(Protocol):
+class Closing(Protocol):
+    """What ``with`` closes; a source may inherit ``__exit__`` from here."""
+
+    def close(self) -> None:
+        """Release the device or file; idempotent."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+class Source(Closing, Protocol):
     """A camera or a file: yields frames, and sound where it has some.
 
     ``with`` opens and closes it; ``close`` may be called twice and from any thread,
@@ -41,14 +57,6 @@ class Source(Protocol):
 
     def __enter__(self) -> Source:
         """Open the device or file; raises SourceError."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
 
     def read(self, timeout_ns: int) -> Frame | AudioChunk | None:
         """Return the next item in order of arrival.
@@ -64,11 +72,8 @@ class Source(Protocol):
     def ended(self) -> bool:
         """Whether every item was read."""
 
-    def close(self) -> None:
-        """Release the device or file; idempotent."""
 
-
-class AudioSource(Protocol):
+class AudioSource(Closing, Protocol):
     """A microphone: like ``Source``, with chunks alone."""
 
     @property
@@ -78,23 +83,12 @@ class AudioSource(Protocol):
     def __enter__(self) -> AudioSource:
         """Open the device; raises SourceError."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-
     def read(self, timeout_ns: int) -> AudioChunk | None:
         """Return the next chunk, or None when none came within ``timeout_ns``."""
 
     @property
     def ended(self) -> bool:
         """Whether every chunk was read."""
-
-    def close(self) -> None:
-        """Release the device; idempotent."""
 
 
 def iterate(source: Source, timeout_ns: int) -> Iterator[Frame | AudioChunk]:

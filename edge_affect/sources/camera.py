@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from types import TracebackType
 from typing import final
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S, Clock
 from edge_affect.errors import SourceError, StreamStateError, UsageError
 from edge_affect.realtime.slots import LatestSlot
-from edge_affect.sources.base import SourceInfo
+from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.sources.capture import (
     CameraSettings,
     Capture,
@@ -32,7 +31,7 @@ _JOIN_S = 1.0
 
 
 @final
-class CameraSource:
+class CameraSource(Closing):
     """A camera by its number, or a stream by its address.
 
     A daemon thread opens and reads the device into a slot where the newest frame wins,
@@ -128,15 +127,6 @@ class CameraSource:
                 self._clock.wait(self._changed, until_ns)
             if self._fault:
                 raise SourceError(self._fault)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the device."""
-        self.close()
 
     def read(self, timeout_ns: int) -> Frame | None:
         """Return the newest frame that was not read yet, or None after the time-out.

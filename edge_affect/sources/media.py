@@ -8,12 +8,11 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, final
 
 from edge_affect.clock import NS_PER_S
 from edge_affect.errors import SourceError, StreamStateError
-from edge_affect.sources.base import SourceInfo
+from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.types import AudioChunk, Frame
 
 _LOG = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class Decoder(Protocol):
 
 
 @final
-class MediaSource:
+class MediaSource(Closing):
     """A media file, read as fast as it is asked for.
 
     PyAV reads pictures and sound when it is installed, else OpenCV the pictures alone.
@@ -128,15 +127,6 @@ class MediaSource:
             has_audio=decoder.has_audio,
             note=decoder.note,
         )
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the file."""
-        self.close()
 
     def read(self, timeout_ns: int) -> Frame | AudioChunk | None:
         """Return the next item in order of arrival; None after the last.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import final
 
 from edge_affect.clock import NS_PER_S, Clock
 from edge_affect.errors import SourceError, StreamStateError
 from edge_affect.realtime.slots import BoundedQueue
-from edge_affect.sources.base import SourceInfo
+from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.sources.native import call_within, quiet_stderr
 from edge_affect.sources.pcm import PcmConverter, RawChunk
 from edge_affect.sources.portaudio import (
@@ -31,7 +31,7 @@ _CLOSE_LIMIT_S = 1.0
 
 
 @final
-class MicrophoneSource:
+class MicrophoneSource(Closing):
     """A microphone at any rate and channel count, as 16 kHz mono.
 
     PortAudio's thread copies each chunk and its time into a bounded queue; ``read``
@@ -115,15 +115,6 @@ class MicrophoneSource:
         if given_up:
             device.release()
         return device
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the device."""
-        self.close()
 
     def _receive(
         self, data: bytes | None, count: int, times: Mapping[str, float], status: int

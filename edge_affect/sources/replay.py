@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from types import TracebackType
 from typing import final
 
 from edge_affect.clock import Clock
 from edge_affect.errors import StreamStateError, UsageError
-from edge_affect.sources.base import Source, SourceInfo
+from edge_affect.sources.base import Closing, Source, SourceInfo
 from edge_affect.types import AudioChunk, Frame
 
 
 @final
-class ReplaySource:
+class ReplaySource(Closing):
     """Delivers each item when the clock reaches its arrival, shifted onto the clock.
 
     Items keep their order, their indices and their distances in time, whenever the
@@ -66,15 +65,6 @@ class ReplaySource:
         self._entered = True
         self._source.__enter__()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the source."""
-        self.close()
 
     def read(self, timeout_ns: int) -> Frame | AudioChunk | None:
         """Return the next item once it is due, or None after the time-out.

@@ -6,20 +6,19 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from edge_affect.clock import NS_PER_S, Clock
 from edge_affect.errors import SourceError
-from edge_affect.sources.base import SourceInfo
+from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.types import SAMPLE_RATE_HZ, AudioChunk, Frame
 
 Item = TypeVar("Item", bound="Frame | AudioChunk")
 
 
-class _Scripted(Generic[Item]):
+class _Scripted(Closing, Generic[Item]):
     """Delivers what a script says, when it says so.
 
     Args:
@@ -53,15 +52,6 @@ class _Scripted(Generic[Item]):
         self.opened += 1
         self._start_ns = 0 if self._clock is None else self._clock.now_ns()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     def read(self, timeout_ns: int) -> Item | None:
         """Return the next item once it is due."""

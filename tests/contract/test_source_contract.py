@@ -15,7 +15,7 @@ import pytest
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock, SystemClock
 from edge_affect.errors import StreamStateError
 from edge_affect.sources import camera
-from edge_affect.sources.base import AudioSource, Source
+from edge_affect.sources.base import AudioSource, Closing, Source
 from edge_affect.sources.camera import CameraSource
 from edge_affect.sources.media import MediaSource
 from edge_affect.sources.microphone import MicrophoneSource
@@ -251,6 +251,14 @@ def test_source_closes_twice(subject: Subject) -> None:
         source.close()
     assert source.read(0) is None
     source.close()
+
+
+def test_source_is_closed_by_with_as_every_other(subject: Subject) -> None:
+    """Leaving ``with`` closes it, by the one rule that all sources share."""
+    assert type(subject.source).__exit__ is Closing.__exit__
+    with pytest.raises(ZeroDivisionError), subject.source:
+        raise ZeroDivisionError
+    assert subject.source.ended
 
 
 def test_source_closes_before_it_opens(subject: Subject) -> None:

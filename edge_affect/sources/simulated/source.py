@@ -6,11 +6,10 @@ import math
 import threading
 from dataclasses import replace
 from fractions import Fraction
-from types import TracebackType
 
 from edge_affect.clock import NS_PER_S, Clock, SystemClock
 from edge_affect.errors import StreamStateError, UsageError
-from edge_affect.sources.base import SourceInfo
+from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.sources.simulated.base import Renderer, Truth
 from edge_affect.sources.simulated.driver import Driver, driver_from_seed
 from edge_affect.sources.simulated.timing import FrameTimes, fraction_of
@@ -26,7 +25,7 @@ _BUFFERS = 4
 _SMALLEST_PX = 16
 
 
-class SimulatedSource:
+class SimulatedSource(Closing):
     """Yields a procedural driver's frames and chunks in order of arrival."""
 
     def __init__(  # noqa: PLR0913 - a camera has this many settings
@@ -115,15 +114,6 @@ class SimulatedSource:
         if self._live:
             self._start_ns = self._clock.now_ns()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     def read(self, timeout_ns: int) -> Frame | AudioChunk | None:
         """Return the next item in order of arrival; see ``Source.read``.

@@ -23,7 +23,7 @@ from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import SourceError
 from edge_affect.realtime.stream import AffectStream
 from edge_affect.report.page import ReportSink
-from edge_affect.sinks.jsonl import JsonlSink, read_record
+from edge_affect.sinks.jsonl import JsonlSink, JsonlStream, read_record
 from edge_affect.testing import (
     FakeModel,
     ScriptedSource,
@@ -189,6 +189,10 @@ def test_run_of_what_is_no_clip_is_one_line(
     [
         (("--out", "/nowhere/x.jsonl"), 1),
         (("--report", "/nowhere/x.html"), 1),
+        (("--out", "x" * 300), 1),
+        (("--out", "x" * 253), 1),
+        (("--report", "x" * 253), 1),
+        (("--detector", "x" * 300), 1),
         (("--detector", "/nowhere/yunet.onnx"), 1),
         (("--backend", "tensorrt"), 1),
         (("--budget-ms", "0"), 2),
@@ -230,6 +234,33 @@ def test_run_goes_on_when_the_disk_is_full(
     assert "No space left on device" in err
     assert "15 estimates" in err
     assert (tmp_path / "est.html").exists()
+
+
+class _FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        """Fail as a full disk does."""
+        raise OSError(28, "No space left on device")
+
+
+def test_conductor_fails_when_the_standard_output_cannot_be_written() -> None:
+    """A record that was cut short is exit code 1, wherever it went."""
+    outputs = Outputs(stream=JsonlStream(_FullDisk()))
+    assert _conducted(outputs, ScriptedSource(camera_script(0.5)))[0] == 1
+
+
+def test_run_takes_a_clip_whose_name_is_no_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Record and page are whole, and spell the odd byte out."""
+    try:
+        clip = write_clip(tmp_path / "a.mkv").rename(tmp_path / "a\udcff.mkv")
+    except OSError:
+        pytest.skip("no file can have such a name here")
+    record, page = tmp_path / "est.jsonl", tmp_path / "est.html"
+    assert _run(clip, "--out", record, "--report", page) == 0
+    assert read_record(record)[0].source == "a\\udcff.mkv"
+    assert "a\\udcff.mkv" in page.read_text()
+    assert "this should not happen" not in capsys.readouterr().err
 
 
 def _start(*arguments: str) -> subprocess.Popen[str]:
@@ -287,10 +318,16 @@ def test_run_ends_quietly_when_nobody_reads_its_records() -> None:
 def _conduct(
     folder: Path, source: ScriptedSource, max_seconds: float = math.inf
 ) -> tuple[int, str]:
-    said = io.StringIO()
     outputs = Outputs(
         JsonlSink(folder / "x.jsonl"), None, ReportSink(folder / "x.html")
     )
+    return _conducted(outputs, source, max_seconds)
+
+
+def _conducted(
+    outputs: Outputs, source: ScriptedSource, max_seconds: float = math.inf
+) -> tuple[int, str]:
+    said = io.StringIO()
     stream = AffectStream(
         source, purpose="research", model=FakeModel(), sinks=outputs.sinks
     )
@@ -302,12 +339,13 @@ def _conduct(
 
 
 def test_conductor_keeps_what_came_before_a_fault(tmp_path: Path) -> None:
-    """A damaged file is an error, and what it gave is in record and page."""
+    """A damaged file is an error, and what it gave is in page and unfinished record."""
     script = camera_script(1.0)
     script.insert(20, (0, device_lost("x.mp4")))
     with pytest.raises(SourceError, match="is gone"):
         _conduct(tmp_path, ScriptedSource(script))
-    assert len(read_record(tmp_path / "x.jsonl")[1]) == 20
+    assert not (tmp_path / "x.jsonl").exists()
+    assert len(read_record(tmp_path / "x.jsonl.part")[1]) == 20
     assert (tmp_path / "x.html").exists()
 
 

@@ -69,7 +69,13 @@ def test_run_settings_without_a_purpose_name_all_four(purpose: str | None) -> No
         ({"source": ""}, "SOURCE: is missing"),
         ({"max_seconds": 0}, "max_seconds"),
         ({"max_seconds": float("nan")}, "max_seconds"),
+        ({"max_seconds": float("inf")}, "max_seconds"),
+        ({"max_seconds": 10**400}, "max_seconds"),
+        ({"max_seconds": -(10**400)}, "max_seconds"),
+        ({"max_seconds": 10**9 + 1}, "max_seconds"),
         ({"out": "x", "report": "x"}, "report"),
+        ({"out": "x", "report": "x.part"}, "report"),
+        ({"out": "x.part", "report": "x"}, "report"),
     ],
 )
 def test_run_settings_refuse_what_cannot_work(
@@ -178,6 +184,32 @@ def test_run_settings_keep_outputs_apart_from_inputs(
     }
     with pytest.raises(UsageError, match="would be written over"):
         run_settings(flags, config)
+
+
+@pytest.mark.parametrize("key", ["out", "report"])
+def test_run_settings_keep_growing_outputs_apart_from_inputs(
+    tmp_path: Path, key: str
+) -> None:
+    """The name under which an output grows is no input's either."""
+    (tmp_path / "clip.part").touch()
+    flags = {"source": str(tmp_path / "clip.part"), key: str(tmp_path / "clip")}
+    with pytest.raises(UsageError, match="would be written over"):
+        run_settings({**FLAGS, **flags}, None)
+
+
+@pytest.mark.parametrize("length", [300, 5_000])
+def test_run_settings_take_an_address_too_long_for_a_file(length: int) -> None:
+    """A stream's address is no path, whatever it looks like."""
+    address = f"rtsp://camera/{'x' * length}"
+    settings = run_settings({**FLAGS, "source": address, "out": "x"}, None)
+    assert settings.source == address
+
+
+def test_run_settings_leave_names_too_long_to_who_opens_them(tmp_path: Path) -> None:
+    """Neither an input nor an output of such a name is a fault of ours."""
+    long = str(tmp_path / ("x" * 300))
+    flags = {"detector": long, "bundle": long, "out": "x", "report": long + "y"}
+    assert run_settings({**FLAGS, **flags}, None).out == "x"
 
 
 def test_run_settings_refuse_an_output_that_names_no_file(tmp_path: Path) -> None:

@@ -59,6 +59,38 @@ def test_ladder_climbs_one_rung_after_two_clean_seconds() -> None:
     assert ladder.rung == 0
 
 
+def test_ladder_keeps_the_longer_wait_when_it_falls_twice() -> None:
+    """Only a climb that held brings the wait back to two seconds."""
+    ladder = Ladder()
+    clean_steps = CLIMB_AFTER_NS // STEP_NS + 2
+    t_ns = run(ladder, 0, 3, missed=True)
+    t_ns = run(ladder, t_ns, clean_steps, missed=False)
+    t_ns = run(ladder, t_ns, 6, missed=True)
+    assert ladder.rung == 2
+    t_ns = run(ladder, t_ns, clean_steps, missed=False)
+    assert ladder.rung == 2
+    t_ns = run(ladder, t_ns, clean_steps, missed=False)
+    assert ladder.rung == 1
+    t_ns = run(ladder, t_ns, 6, missed=True)  # fails again: eight seconds
+    t_ns = run(ladder, t_ns, 3 * clean_steps, missed=False)
+    assert ladder.rung == 3
+    run(ladder, t_ns, clean_steps, missed=False)
+    assert ladder.rung == 2
+
+
+def test_ladder_never_waits_longer_than_a_minute() -> None:
+    """However often a climb fails, it is tried again every sixty seconds."""
+    ladder = Ladder()
+    t_ns, waits = run(ladder, 0, 3, missed=True), []
+    for _ in range(8):
+        since_ns = t_ns
+        while ladder.rung:
+            t_ns = run(ladder, t_ns, 1, missed=False)
+        waits.append(round((t_ns - since_ns) / NS_PER_S))
+        t_ns = run(ladder, t_ns, 3, missed=True)
+    assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
+
+
 def test_ladder_waits_twice_as_long_after_a_failed_climb() -> None:
     """A climb that fails at once doubles the wait for the next."""
     ladder = Ladder()

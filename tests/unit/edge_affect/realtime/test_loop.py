@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock
+from edge_affect.errors import UsageError
 from edge_affect.realtime.accounts import REPEATED, SOURCE
 from edge_affect.realtime.cell import Cell
 from edge_affect.realtime.grid import LATE, SURPLUS
-from edge_affect.realtime.loop import RUNG, LoopTiming, StreamLoop
+from edge_affect.realtime.loop import REFUSED, RUNG, LoopTiming, StreamLoop
 from edge_affect.types import AudioChunk, Estimate, Frame, Health, HealthState
 
 CELL_NS = NS_PER_S // 30
@@ -75,6 +76,21 @@ class Bench:
         self.clock.advance_to(t_ns + delay_ns)
         if self.loop.accounts.arrive(index):
             self.loop.see(Frame(PIXELS, t_ns, t_ns + delay_ns, index))
+
+
+def lowered(rung: int) -> tuple[Bench, int]:
+    """Return a bench that has come down to ``rung``, and the first cell to come.
+
+    From here on steps cost nothing; the ladder stays for two seconds.
+    """
+    bench = Bench(cost_ns=40 * NS_PER_MS)
+    for t_ns in times(30, 2):
+        if bench.estimates and bench.estimates[-1].rung == rung:
+            break
+        bench.frame(t_ns)
+    bench.stepper.cost_ns = 0
+    assert bench.loop.grid is not None
+    return bench, bench.loop.grid.cell_of(bench.clock.now_ns()) + 1
 
 
 def times(fps: float, seconds: float) -> Iterator[int]:
@@ -178,6 +194,65 @@ def test_loop_leaves_vision_out_when_it_cannot_keep_up() -> None:
         bench.frame(START_NS + number * 2 * CELL_NS)
     assert bench.loop.accounts.dropped[RUNG] > 0
     assert max(e.rung for e in bench.estimates) >= 2
+
+
+@pytest.mark.parametrize("phase", range(4))
+@pytest.mark.parametrize(("rung", "every"), [(2, 2), (3, 4)])
+def test_loop_keeps_vision_of_a_slow_camera_in_any_phase(
+    rung: int, every: int, phase: int
+) -> None:
+    """Fifteen frames a second reach every other cell; none of the rungs is blind."""
+    bench, cell = lowered(rung)
+    done = len(bench.estimates)
+    for number in range(20):
+        bench.frame(START_NS + (cell + phase + 2 * number) * CELL_NS)
+    seen = [e.index for e in bench.estimates[done:] if not e.held]
+    assert [b - a for a, b in pairwise(seen)] == [every] * (40 // every - 1)
+
+
+def test_loop_sees_every_other_frame_of_a_fast_camera_on_half_vision() -> None:
+    """At the grid's rate half of the frames are dropped, each for the rung."""
+    bench, cell = lowered(2)
+    processed = bench.loop.accounts.processed
+    dropped = bench.loop.accounts.dropped.get(RUNG, 0)
+    for number in range(40):
+        bench.frame(START_NS + (cell + number) * CELL_NS)
+    assert bench.loop.accounts.processed == processed + 20
+    assert bench.loop.accounts.dropped[RUNG] == dropped + 20
+
+
+def test_loop_leaves_the_cell_of_a_dropped_frame_to_its_deadline() -> None:
+    """A cell that the rung leaves out is held when it is over, not before."""
+    bench, cell = lowered(2)
+    bench.frame(START_NS + (cell + 1) * CELL_NS)
+    bench.frame(START_NS + (cell + 2) * CELL_NS)
+    assert bench.estimates[-1].index == cell + 1
+    due_ns = bench.loop.due_ns()
+    assert due_ns is not None
+    bench.clock.advance_to(due_ns)
+    bench.loop.wake(due_ns)
+    last = bench.estimates[-1]
+    assert (last.index, last.held) == (cell + 2, True)
+
+
+@pytest.mark.parametrize("rung", [2, 3, 4])
+def test_loop_makes_no_estimate_for_an_instant_to_come(rung: int) -> None:
+    """Ages are never negative, whatever the rung leaves out."""
+    bench, cell = lowered(rung)
+    for number in range(40):
+        bench.frame(START_NS + (cell + number) * CELL_NS)
+    assert bench.loop.accounts.dropped[RUNG] > 0
+    assert all(e.age_ms >= 0 for e in bench.estimates)
+
+
+def test_loop_accounts_for_a_frame_that_it_refuses() -> None:
+    """A frame that is no picture is dropped as such, then raised."""
+    bench = Bench()
+    assert bench.loop.accounts.arrive(0)
+    with pytest.raises(UsageError, match="before"):
+        bench.loop.see(Frame(PIXELS, START_NS, START_NS - 1, 0))
+    assert bench.loop.accounts.waiting == 0
+    assert dict(bench.loop.accounts.dropped) == {REFUSED: 1}
 
 
 def test_loop_skips_what_a_stall_swallowed_and_goes_on() -> None:

@@ -6,10 +6,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import edge_affect as ea
-from edge_affect.clock import NS_PER_S, SystemClock
+from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock, SystemClock
+from edge_affect.realtime import live as realtime_live
+from edge_affect.realtime.budget import StageTimes
+from edge_affect.realtime.loop import LoopTiming, StreamLoop
+from edge_affect.realtime.stepper import CellStepper
+from edge_affect.sinks.base import RunHeader
 from edge_affect.sinks.jsonl import read_record
 from edge_affect.testing import (
     FakeModel,
@@ -110,6 +116,105 @@ def test_replay_of_a_run_that_began_without_a_frame() -> None:
     assert values(replayed) == values(live)
 
 
+class ByHand:
+    """A live loop over the fake model in simulated time, as slow as a test wants."""
+
+    def __init__(self) -> None:
+        self.clock = SimClock(0)
+        self.estimates: list[Estimate] = []
+        stepper = CellStepper(FakeModel(), CONFIG, StageTimes(self.clock))
+        timing = LoopTiming((30, 1), NS_PER_S // 30, 33 * NS_PER_MS)
+        self.loop = StreamLoop(stepper, self.clock, self.estimates.append, timing)
+
+    def run(self, script: Script, *, late_ns: int = 0) -> list[Estimate]:
+        """Take every item ``late_ns`` after its arrival; return all estimates."""
+        for _, item in script:
+            assert not isinstance(item, Exception)
+            now_ns = item.t_arrival_ns + late_ns
+            if now_ns > self.clock.now_ns():
+                self.clock.advance_to(now_ns)
+            if isinstance(item, AudioChunk):
+                self.loop.hear(item)
+                self.loop.wake(self.clock.now_ns())
+            else:
+                self.loop.see(item)
+        return self.estimates
+
+
+def replayed(script: Script, estimates: Sequence[Estimate]) -> list[Estimate]:
+    """Return what ``script`` gives under the decisions of a run."""
+    decisions = [ea.Decision.of(e) for e in estimates]
+    with ScriptedSource(script) as source:
+        return list(ea.replay(source, decisions, model=FakeModel(), config=CONFIG))
+
+
+@pytest.mark.parametrize("lead_s", [3, 5])
+def test_replay_of_sound_that_began_long_before_the_pictures(lead_s: int) -> None:
+    """Every hop that a held cell used is heard again, however long the lead."""
+    lead_ns = lead_s * NS_PER_S
+    script = [
+        (due_ns, item)
+        for due_ns, item in clip(lead_s + 0.5)
+        if isinstance(item, AudioChunk) or item.t_capture_ns >= lead_ns  # type: ignore[union-attr]
+    ]
+    live = ByHand().run(script)
+    hops = [e.hop for e in live if e.frame is None and e.hop is not None]
+    assert {e.frame is None for e in live} == {True, False}
+    assert set(hops) >= set(range(10 * lead_s - 2))
+    assert values(replayed(script, live)) == values(live)
+
+
+@pytest.mark.parametrize("phase", [0, 1])
+def test_replay_of_a_run_that_went_down_the_ladder(phase: int) -> None:
+    """Which frames a rung left out is in the record, whatever cells they came to."""
+    times = [(2 * k + phase * (k > 0)) * NS_PER_S // 30 for k in range(60)]
+    frames = [make_frame(k, t_ns) for k, t_ns in enumerate(times)]
+    script = [(f.t_arrival_ns, f) for f in frames]
+    live = ByHand().run(script, late_ns=34 * NS_PER_MS)
+    assert {e.rung for e in live} >= {0, 1, 2, 3, 4}
+    assert all(e.age_ms >= 0 for e in live)
+    assert values(replayed(script, live)) == values(live)
+
+
+def test_replay_of_a_run_that_lost_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks that a full ring pushed out are in the record and not heard again."""
+    monkeypatch.setattr(realtime_live, "_RING_SAMPLES", 3_200)
+
+    class Stall:
+        def open(self, header: RunHeader) -> None:
+            pass
+
+        def write(self, estimate: Estimate) -> None:
+            if estimate.index == 20:
+                SystemClock().sleep_until(SystemClock().now_ns() + NS_PER_S // 2)
+
+        def close(self) -> None:
+            pass
+
+    source = ScriptedSource(clip(2.5), clock=SystemClock())
+    stream = ea.AffectStream(
+        source, purpose="research", model=FakeModel(), sinks=[Stall()]
+    )
+    with stream:
+        live = list(stream)
+    lost = [run for e in live for run in e.lost_chunks]
+    count = sum(last - first + 1 for first, last in lost)
+    assert 5 < count <= stream.stats.lost_samples / 320
+    assert any(e.hop is not None and e.index > 40 for e in live)
+    assert values(replayed(clip(2.5), live)) == values(live)
+
+
+def test_replay_refuses_sound_in_chunks_too_long_for_its_hops() -> None:
+    """A hop that is passed over is named, not masked."""
+    script = clip(5)
+    live = ByHand().run(script)
+    sound = np.concatenate([i.samples for _, i in script if isinstance(i, AudioChunk)])
+    whole = AudioChunk(sound, 0, 0, 0)
+    frames = [entry for entry in script if isinstance(entry[1], Frame)]
+    with pytest.raises(ea.DataError, match="voice hop 0"):
+        replayed([(0, whole), *frames], live)
+
+
 def test_replay_names_a_frame_that_the_recording_lacks() -> None:
     """The wrong recording is refused with what is missing."""
     decisions = [
@@ -134,3 +239,5 @@ def test_decision_reads_estimates_and_record_lines_alike() -> None:
         )
     )
     assert ea.Decision.of(estimate) == ea.Decision.of(line)
+    lost = ea.Decision.of({**line, "lost_chunks": [[3, 5], [9, 9]]})
+    assert lost.lost_chunks == ((3, 5), (9, 9))

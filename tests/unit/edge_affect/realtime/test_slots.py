@@ -66,6 +66,20 @@ def test_sample_ring_marks_a_gap_where_it_dropped_sound() -> None:
     assert ring.dropped_samples == 200
 
 
+def test_sample_ring_tells_once_which_chunks_it_lost() -> None:
+    """Runs of chunks that were pushed out, parted where one between was heard."""
+    ring = SampleRing(250)
+    for index in range(4):
+        ring.put(chunk(index))
+    ring.take()
+    ring.put(chunk(4))
+    ring.put(chunk(5))
+    assert ring.take_lost() == ((0, 1), (3, 3))
+    assert ring.take_lost() == ()
+    ring.put(chunk(6))
+    assert ring.take_lost() == ((4, 4),)
+
+
 def test_sample_ring_keeps_one_chunk_larger_than_itself() -> None:
     """A chunk longer than the ring is delivered whole rather than lost."""
     ring = SampleRing(50)

@@ -6,6 +6,7 @@ import math
 import threading
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import edge_affect as ea
 from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.sinks.base import RunHeader
+from edge_affect.sinks.jsonl import read_record
 from edge_affect.testing import (
     FakeModel,
     ScriptedSource,
@@ -157,6 +159,50 @@ def test_stream_raises_a_damaged_file_once() -> None:
     with stream, pytest.raises(ea.SourceError, match="clip"):
         seen.extend(stream)
     assert len(seen) == 30
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_stream_publishes_no_record_of_a_run_that_ends_in_a_fault(
+    tmp_path: Path, *, live: bool
+) -> None:
+    """What came before the fault stays under the temporary name."""
+    record = tmp_path / "run.jsonl"
+    bad = replace(make_frame(9, NS_PER_S // 3), data=np.zeros((4, 4), np.float64))
+    script = [*camera_script(0.3), (NS_PER_S // 3, bad)]
+    source = ScriptedSource(script, clock=SystemClock() if live else None)
+    sinks = [ea.JsonlSink(record)]
+    stream = ea.AffectStream(source, model=FakeModel(), sinks=sinks)
+    with pytest.raises(ea.UsageError, match="float64"), stream:
+        list(stream)
+    assert [p.name for p in tmp_path.iterdir()] == ["run.jsonl.part"]
+    assert 1 <= len(read_record(tmp_path / "run.jsonl.part")[1]) <= 10
+    stats = stream.stats
+    assert stats.captured == stats.processed + sum(stats.dropped.values())
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_stream_publishes_the_record_of_a_run_that_its_user_ends(
+    tmp_path: Path, *, live: bool
+) -> None:
+    """Whoever leaves the iteration has a record of all that they saw."""
+    source = ScriptedSource(clip(9), clock=SystemClock() if live else None)
+    sinks = [ea.JsonlSink(tmp_path / "run.jsonl")]
+    with ea.AffectStream(source, model=FakeModel(), sinks=sinks) as stream:
+        for estimate in stream:
+            if estimate.index == 4:
+                break
+    assert len(read_record(tmp_path / "run.jsonl")[1]) >= 5
+
+
+def test_stream_spells_out_a_name_that_is_no_text() -> None:
+    """Info, header and notes hold text alone, whatever a file is called."""
+    sink = Recorder()
+    source = ScriptedSource(clip(0.2), name="a\udcff.mkv", note="a\udcff has no sound")
+    stream = ea.AffectStream(source, model=FakeModel(), sinks=[sink])
+    with stream:
+        list(stream)
+    assert stream.info.notes == ("a\\udcff has no sound",)
+    assert sink.headers[0].source == sink.headers[0].audio == "a\\udcff.mkv"
 
 
 def test_stream_loses_the_face_within_its_limits_and_then_gives_no_value() -> None:

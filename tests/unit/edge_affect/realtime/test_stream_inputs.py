@@ -28,6 +28,16 @@ def test_stream_lets_a_frozen_camera_fade_to_nothing() -> None:
     assert all("frozen" in e.health.reasons and e.valence is None for e in last)
 
 
+def test_stream_tells_a_frozen_slow_camera_within_the_stale_limit() -> None:
+    """Ten frames a second that repeat are frozen at 200 ms, not at half a second."""
+    still = make_frame(0, 0).data
+    times = [k * NS_PER_S // 10 for k in range(5)]
+    frames = [replace(make_frame(k, t_ns), data=still) for k, t_ns in enumerate(times)]
+    estimates = run([(f.t_arrival_ns, f) for f in frames])
+    frozen = [e.t_ns for e in estimates if "frozen" in e.health.reasons]
+    assert frozen[0] == NS_PER_S // 5
+
+
 def test_stream_never_fuses_sound_that_no_microphone_makes() -> None:
     """Digital silence and a stuck sample are stale, and carry nothing."""
     script = [

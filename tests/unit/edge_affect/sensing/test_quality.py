@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge_affect.clock import NS_PER_MS, NS_PER_S
 from edge_affect.sensing.quality import (
     BRIGHT,
     DARK,
@@ -19,13 +20,14 @@ from edge_affect.sensing.quality import (
 )
 from edge_affect.types import Frame
 
+FROZEN_NS = 170 * NS_PER_MS
 NOISE_LEVELS = 0.6
 """Grey levels, one deviation: a good sensor by day."""
 
 
-def frame(picture: NDArray[np.uint8]) -> Frame:
+def frame(picture: NDArray[np.uint8], t_ns: int = 0) -> Frame:
     """Return a frame of a BGR picture."""
-    return Frame(picture, t_capture_ns=0, t_arrival_ns=0, index=0)
+    return Frame(picture, t_capture_ns=t_ns, t_arrival_ns=t_ns, index=0)
 
 
 def scene(seed: int, size: tuple[int, int] = (96, 128)) -> NDArray[np.uint8]:
@@ -34,15 +36,18 @@ def scene(seed: int, size: tuple[int, int] = (96, 128)) -> NDArray[np.uint8]:
     return random.integers(40, 200, (*size, 3), np.uint8)
 
 
-def checked(pictures: Sequence[NDArray[np.uint8]]) -> list[bool]:
+def checked(pictures: Sequence[NDArray[np.uint8]], fps: int = 30) -> list[bool]:
     """Return for each picture of a stream whether it counts as frozen."""
-    quality = FrameQuality()
-    return [FROZEN in quality.check(frame(picture)) for picture in pictures]
+    quality = FrameQuality(FROZEN_NS)
+    return [
+        FROZEN in quality.check(frame(picture, k * NS_PER_S // fps))
+        for k, picture in enumerate(pictures)
+    ]
 
 
 def test_quality_of_a_good_picture_is_empty() -> None:
     """A picture of middling light has no reason against it."""
-    assert FrameQuality().check(frame(scene(1))) == ()
+    assert FrameQuality(FROZEN_NS).check(frame(scene(1))) == ()
 
 
 @pytest.mark.parametrize(
@@ -50,7 +55,10 @@ def test_quality_of_a_good_picture_is_empty() -> None:
 )
 def test_quality_tells_dark_and_bright(level: int, reasons: tuple[str, ...]) -> None:
     """A covered lens is dark, a blinded one bright."""
-    assert FrameQuality().check(frame(np.full((48, 64, 3), level, np.uint8))) == reasons
+    assert (
+        FrameQuality(FROZEN_NS).check(frame(np.full((48, 64, 3), level, np.uint8)))
+        == reasons
+    )
 
 
 def test_exposure_keeps_a_lit_face_in_the_dark() -> None:
@@ -70,6 +78,19 @@ def test_exposure_keeps_a_bright_window() -> None:
 def test_quality_tells_frozen_at_the_fifth_frame() -> None:
     """The same picture again and again is frozen from the fifth time on."""
     assert checked([scene(1)] * 7) == [i + 1 >= FROZEN_FRAMES for i in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("fps", "first"), [(4, 2), (10, 2), (12, 3), (15, 3), (25, 4), (30, 4), (60, 4)]
+)
+def test_quality_tells_frozen_by_time_with_a_slow_camera(fps: int, first: int) -> None:
+    """At 170 ms a picture is old, if it came twice more; five times is enough."""
+    assert checked([scene(1)] * 7, fps) == [i >= first for i in range(7)]
+
+
+def test_quality_takes_one_repeat_for_a_hiccup_however_long() -> None:
+    """Each picture twice is a slow camera still, at four frames a second too."""
+    assert not any(checked([scene(i // 2) for i in range(12)], fps=4))
 
 
 def test_quality_tells_two_pictures_by_turns() -> None:
@@ -103,7 +124,7 @@ def test_quality_never_freezes_with_sensor_noise(size: tuple[int, int]) -> None:
 
 def test_quality_reset_begins_anew() -> None:
     """After a reset the count of repeats starts again."""
-    quality = FrameQuality()
+    quality = FrameQuality(FROZEN_NS)
     for _ in range(6):
         quality.check(frame(scene(1)))
     quality.reset()
@@ -112,7 +133,7 @@ def test_quality_reset_begins_anew() -> None:
 
 def test_quality_of_a_covered_frozen_camera_has_both_reasons() -> None:
     """Reasons are sorted and do not hide each other."""
-    quality = FrameQuality()
+    quality = FrameQuality(FROZEN_NS)
     black = frame(np.zeros((48, 64, 3), np.uint8))
     for _ in range(5):
         reasons = quality.check(black)

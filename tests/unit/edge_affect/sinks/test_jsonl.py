@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_affect.errors import DataError, SinkError
+from edge_affect.sinks import jsonl
 from edge_affect.sinks.jsonl import JsonlSink, JsonlStream, iterate_record, read_record
 from edge_affect.sinks.record import estimate_record, header_record, line_from_record
 from edge_affect.testing import make_estimate, make_header, make_lost_estimate
@@ -87,6 +88,39 @@ def test_jsonl_sink_says_when_the_disk_is_full(tmp_path: Path) -> None:
     assert sink.error is not None
     sink.close()
     assert not (tmp_path / "est.jsonl").exists()
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_jsonl_sink_never_publishes_what_it_could_not_write(
+    tmp_path: Path, *, header: bool
+) -> None:
+    """A number that is none, in the header or a line, cuts the record short."""
+    path = _record(tmp_path / "est.jsonl")
+    before = path.read_bytes()
+    sink = JsonlSink(path)
+    if header:
+        with pytest.raises(SinkError, match="no record was written"):
+            sink.open(make_header(mount={"yaw_deg": float("nan")}))
+    else:
+        sink.open(make_header())
+        with pytest.raises(SinkError, match=r"short and stays as est\.jsonl\.part"):
+            sink.write(make_estimate(valence=float("nan")))
+    assert sink.error is not None
+    sink.close()
+    assert path.read_bytes() == before
+
+
+def test_jsonl_sink_never_publishes_what_its_file_could_not_encode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faults that are no fault of the disk cut the record short as well."""
+    sink = JsonlSink(tmp_path / "est.jsonl")
+    sink.open(make_header())
+    monkeypatch.setattr(jsonl, "line_from_record", lambda record: "\udcff\n")
+    with pytest.raises(SinkError, match="surrogates not allowed; the record was cut"):
+        sink.write(make_estimate())
+    sink.close()
+    assert [p.name for p in tmp_path.iterdir()] == ["est.jsonl.part"]
 
 
 def test_jsonl_record_survives_a_kill(tmp_path: Path) -> None:
@@ -193,5 +227,7 @@ def test_jsonl_stream_ends_quietly_when_nobody_reads() -> None:
 
 def test_jsonl_stream_says_when_it_cannot_be_written() -> None:
     """A full disk behind the standard output is an error."""
+    sink = JsonlStream(_FullDisk())
     with pytest.raises(SinkError, match="No space left"):
-        JsonlStream(_FullDisk()).open(make_header())
+        sink.open(make_header())
+    assert sink.error is not None

@@ -22,7 +22,7 @@ KEYS = [
     *("index", "t_ms", "age_ms", "held", "rung", "frame", "hop"),
     *("valence", "arousal", "valence_std", "arousal_std"),
     *("valence_ahead", "arousal_ahead", "expression", "confidence"),
-    *("action_units", "driver", "health", "dropped"),
+    *("action_units", "driver", "health", "dropped", "lost_chunks"),
 ]
 
 
@@ -121,6 +121,12 @@ def _set(key: str, value: object) -> Callable[[dict[str, Any]], None]:
         ("expression.anger", None),
         ("dropped", []),
         ("dropped.late", 0.5),
+        ("lost_chunks", None),
+        ("lost_chunks", [3]),
+        ("lost_chunks", [[3]]),
+        ("lost_chunks", [[5, 3]]),
+        ("lost_chunks", [[-1, 3]]),
+        ("lost_chunks", [[0, True]]),
     ],
 )
 def test_check_record_names_the_wrong_key(key: str, value: object) -> None:
@@ -142,6 +148,15 @@ def test_parse_line_refuses_what_is_no_record(line: str) -> None:
     """Anything but a JSON object with finite numbers is refused."""
     with pytest.raises(DataError, match="got"):
         parse_line(line)
+
+
+def test_check_record_takes_lines_of_before_lost_chunks() -> None:
+    """A record that was written without the key is read as one that lost no sound."""
+    record = estimate_record(make_estimate(lost_chunks=((3, 5), (9, 9))))
+    assert record["lost_chunks"] == [[3, 5], [9, 9]]
+    check_record(record)
+    del record["lost_chunks"]
+    check_record(record)
 
 
 def test_check_record_takes_keys_that_later_versions_add() -> None:
