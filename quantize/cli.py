@@ -54,7 +54,7 @@ def _export(arguments: argparse.Namespace) -> dict[str, object]:
 
     graph = LOADERS[arguments.graph](arguments.checkpoint)
     path = arguments.out / f"{arguments.graph}.{arguments.target}.onnx"
-    export_graph(graph, path)
+    export_graph(graph, path, arguments.target)
     parity = check_parity(graph, path)
     return {
         "graph": arguments.graph,

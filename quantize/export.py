@@ -1,4 +1,4 @@
-"""Export a float graph: one file, static shapes, opset 17, names of the contract."""
+"""Export a graph for a target: one file, static shapes, opset 17, contract's names."""
 
 from __future__ import annotations
 
@@ -7,28 +7,39 @@ from pathlib import Path
 
 import onnx
 import torch
+from brevitas.export import export_onnx_qcdq
 
 from edge_affect.errors import DataError
+from quantize.folding import fold_clips, halve
 from quantize.graphs import Graph
-
-OPSET = 17
-"""Newest opset that every target's runtime reads."""
-TARGETS = ("cpu-fp32",)
-"""Targets that a float export serves; the quantized ones come with their schemes."""
+from quantize.quantizers import INT8_TARGETS
+from quantize.rules import OPSET, check_rules
 
 
-def export_graph(graph: Graph, path: Path) -> Path:
+def export_graph(graph: Graph, path: Path, target: str) -> Path:
     """Write ``graph`` to ``path``, whole or not at all.
 
+    Args:
+        graph: For an int8 target its module holds that target's quantizers; for the
+            others it is float.
+        path: File to write.
+        target: What the file is made for.
+
     Raises:
-        DataError: The file cannot be written, or breaks the contract.
+        DataError: The file cannot be written, or breaks the contract or the target's
+            rules.
     """
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _trace(graph, partial)
+            _trace(graph, partial, quantized=target in INT8_TARGETS)
+            if target in INT8_TARGETS:
+                fold_clips(partial)
+            elif target == "trt-fp16":
+                halve(partial)
             check_graph(graph, partial)
+            check_rules(partial, target)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -37,13 +48,14 @@ def export_graph(graph: Graph, path: Path) -> Path:
     return path
 
 
-def _trace(graph: Graph, path: Path) -> None:
+def _trace(graph: Graph, path: Path, *, quantized: bool) -> None:
     drawn = graph.draw(torch.Generator().manual_seed(0))
+    export = export_onnx_qcdq if quantized else torch.onnx.export
     with torch.no_grad(), warnings.catch_warnings():
         # The dynamo exporter writes weights beside the file and float ones at that;
         # the other one warns of its age and of every traced Python number.
         warnings.simplefilter("ignore")
-        torch.onnx.export(
+        export(
             graph.module,
             (*drawn.values(), *graph.state.values()),
             str(path),
@@ -58,17 +70,13 @@ def check_graph(graph: Graph, path: Path) -> None:
     """Prove that the file at ``path`` keeps the contract.
 
     Raises:
-        DataError: It is no valid graph, or a name, shape, type, opset or domain is
-            not the contract's.
+        DataError: It is no valid graph, or a name, shape or type is not the contract's.
     """
     try:
         model = onnx.load(str(path))
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise DataError(f"{path}: not a valid graph ({error})") from error
-    opsets = {entry.domain: entry.version for entry in model.opset_import}
-    if opsets != {"": OPSET}:
-        raise DataError(f"{path}: got the opsets {opsets}, expected only {OPSET}")
     for kind, values, names in (
         ("inputs", model.graph.input, graph.input_names),
         ("outputs", model.graph.output, graph.output_names),
@@ -80,8 +88,6 @@ def check_graph(graph: Graph, path: Path) -> None:
             )
         for value in values:
             _check_tensor(path, value)
-    if any(weight.data_location for weight in model.graph.initializer):
-        raise DataError(f"{path}: keeps weights in another file, expected one file")
 
 
 def _check_tensor(path: Path, value: onnx.ValueInfoProto) -> None:

@@ -42,6 +42,28 @@ def build_parser() -> argparse.ArgumentParser:
     condense.add_argument("recipe", choices=tuple(RECIPES))
     condense.add_argument("--checkpoint", type=Path, required=True)
     condense.add_argument("--out", type=Path, required=True, help="file to write")
+    label = commands.add_parser(
+        "label", help="let a checkpoint label clips or pictures: soft targets"
+    )
+    label.add_argument("recipe", choices=tuple(RECIPES))
+    label.add_argument("--checkpoint", type=Path, required=True)
+    label.add_argument("--out", type=Path, required=True, help="folder of targets")
+    label.add_argument(
+        "--split", default="train", choices=("train", "valid"), help="part of the clips"
+    )
+    label.add_argument(
+        "--set",
+        action="append",
+        dest="sets",
+        help="face: a picture set, may come several times (default: ferplus)",
+    )
+    _add_inputs(label)
+    distill = commands.add_parser(
+        "distill", help="train one of the product's networks on soft targets"
+    )
+    distill.add_argument("part", choices=("face", "voice", "affect"))
+    distill.add_argument("--targets", type=Path, help="folder made by label")
+    _add_run(distill)
     validate = commands.add_parser(
         "validate", help="say what an Aff-Wild2 root holds, refuse what is wrong"
     )
@@ -61,8 +83,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument("recipe", choices=tuple(RECIPES))
-    train.add_argument("--out", type=Path, required=True, help="folder of the run")
     train.add_argument("--preset", help="configuration to begin with (see list)")
+    _add_run(train)
+
+
+def _add_run(train: argparse.ArgumentParser) -> None:
+    train.add_argument("--out", type=Path, required=True, help="folder of the run")
     train.add_argument("--config", type=Path, help="JSON file over the preset")
     train.add_argument(
         "--set",
@@ -185,6 +211,32 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 
 
+def _label(arguments: argparse.Namespace) -> None:
+    from training.label import label_clips, label_pictures
+
+    inputs, checkpoint = _inputs(arguments), arguments.checkpoint
+    with _processes(arguments):
+        if arguments.recipe == "face":
+            sets = arguments.sets or ["ferplus"]
+            label_pictures(checkpoint, inputs.data, sets, arguments.out)
+        else:
+            label_clips(
+                arguments.recipe, checkpoint, inputs, arguments.split, arguments.out
+            )
+    sys.stdout.write(f"{arguments.out}\n")
+
+
+def _distill(arguments: argparse.Namespace) -> None:
+    from training.recipes import student
+
+    preset = student.PRESETS[arguments.part]
+    config = read_config(preset, arguments.config, arguments.set)
+    with _processes(arguments):
+        inputs = _inputs(arguments)
+        best = student.distill(config, inputs, arguments.targets, arguments.out)
+    sys.stdout.write(f"{best}\n")
+
+
 def _condense(arguments: argparse.Namespace) -> None:
     from training.checkpoint import condense, load_checkpoint, save_checkpoint
 
@@ -231,6 +283,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "train": _train,
     "evaluate": _evaluate,
     "condense": _condense,
+    "label": _label,
+    "distill": _distill,
     "validate": _validate,
     "synthesize": _synthesize,
     "claims": _claims,

@@ -57,6 +57,11 @@ RECIPES: dict[str, Recipe] = {
         "training.recipes.affect",
         ("default",),
     ),
+    "student": Recipe(
+        "the product's networks, distilled from soft targets (see distill)",
+        "training.recipes.student",
+        ("face", "voice", "affect"),
+    ),
     "byel": Recipe(
         "pre-training on drawn faces, fine-tuning, test on real ones; six emotions",
         "training.recipes.byel",

@@ -15,16 +15,17 @@ import onnxruntime
 import torch
 
 from edge_affect.errors import DataError
-from quantize.export import OPSET, check_graph, export_graph
+from quantize.export import check_graph, export_graph
 from quantize.graphs import Graph
 from quantize.parity import FLOAT_TOLERANCE, check_parity, compare
+from quantize.rules import OPSET
 
 pytestmark = pytest.mark.torch
 
 
 def test_export_graph_keeps_the_contract(graph: Graph, tmp_path: Path) -> None:
     """One file with the contract's names, opset 17, and no BatchNorm left."""
-    path = export_graph(graph, tmp_path / "graph.onnx")
+    path = export_graph(graph, tmp_path / "graph.onnx", "cpu-fp32")
     model = onnx.load(str(path))
     assert [value.name for value in model.graph.input] == graph.input_names
     assert [value.name for value in model.graph.output] == graph.output_names
@@ -37,7 +38,7 @@ def test_export_graph_equals_torch_over_streamed_steps(
     graph: Graph, tmp_path: Path
 ) -> None:
     """Each side carries its own state over 200 steps and they stay together."""
-    path = export_graph(graph, tmp_path / "graph.onnx")
+    path = export_graph(graph, tmp_path / "graph.onnx", "cpu-fp32")
     parity = check_parity(graph, path)
     assert parity.steps == 200
     assert parity.largest <= FLOAT_TOLERANCE
@@ -45,7 +46,7 @@ def test_export_graph_equals_torch_over_streamed_steps(
 
 def test_check_parity_refuses_other_weights(graph: Graph, tmp_path: Path) -> None:
     """A graph of other weights is named with what differs and by how much."""
-    path = export_graph(graph, tmp_path / "graph.onnx")
+    path = export_graph(graph, tmp_path / "graph.onnx", "cpu-fp32")
     with torch.no_grad():
         for name, parameter in graph.module.named_parameters():
             parameter.add_(0.1 if name.endswith("bias") else 0.0)
@@ -60,7 +61,7 @@ def test_masked_inputs_do_not_reach_the_exported_outputs(
     """In the file too, a masked modality changes nothing, to the bit."""
     if graph.name != "affect":
         pytest.skip("only the affect graph takes masks")
-    path = export_graph(graph, tmp_path / "graph.onnx")
+    path = export_graph(graph, tmp_path / "graph.onnx", "cpu-fp32")
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     drawn = graph.draw(torch.Generator().manual_seed(1)) | graph.state
     drawn |= {"face_valid": torch.zeros(1, 1), "voice_valid": torch.zeros(1, 1)}
@@ -80,7 +81,7 @@ def test_check_graph_names_what_breaks_the_contract(
     graph: Graph, tmp_path: Path
 ) -> None:
     """A file whose outputs are called otherwise is refused with both lists."""
-    path = export_graph(graph, tmp_path / "graph.onnx")
+    path = export_graph(graph, tmp_path / "graph.onnx", "cpu-fp32")
     renamed = replace(graph, outputs=("other", *graph.outputs[1:]))
     with pytest.raises(DataError, match=r"got the outputs .* expected other"):
         check_graph(renamed, path)
@@ -88,7 +89,7 @@ def test_check_graph_names_what_breaks_the_contract(
 
 def test_check_graph_refuses_a_dynamic_shape(graph: Graph, tmp_path: Path) -> None:
     """A size without a number is refused by the tensor's name."""
-    path = export_graph(graph, tmp_path / "graph.onnx")
+    path = export_graph(graph, tmp_path / "graph.onnx", "cpu-fp32")
     model = onnx.load(str(path))
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.save(model, str(path))
@@ -102,7 +103,7 @@ def test_export_graph_names_a_folder_that_cannot_be_written(
     """A file where the folder should be is one clear error."""
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(DataError, match="cannot be written"):
-        export_graph(graph, tmp_path / "taken" / "graph.onnx")
+        export_graph(graph, tmp_path / "taken" / "graph.onnx", "cpu-fp32")
 
 
 def test_compare_refuses_what_is_no_graph(graph: Graph, tmp_path: Path) -> None:

@@ -28,18 +28,18 @@ def make_clips(
     clips = []
     for number in range(count):
         seen = np.cumsum(random.normal(0, 0.2, (frames, face)), axis=0)
-        seen = np.tanh(seen).astype(np.float32)
+        seen = np.tanh(seen)
         units = np.stack([seen[:, u % face] > 0 for u in range(12)], axis=1)
         clips.append(
             ClipFeatures(
                 name=f"clip{number:02}",
                 label_sets=(sets[number % len(sets)],),
                 fps=fps[number % len(fps)],
-                face=seen,
+                face=seen.astype(np.float32),
                 present=np.ones(frames, np.bool_),
                 sound=random.normal(0, 1, (frames, sound)).astype(np.float32),
-                valence_arousal=seen[:, :2].copy(),
-                expression=seen.argmax(axis=1).astype(np.int64),
+                valence_arousal=seen[:, :2].astype(np.float32),
+                expression=np.argmax(seen, axis=1),
                 action_units=units.astype(np.float32),
             )
         )

@@ -51,7 +51,10 @@ def pictures_ground(data: Path, work: Path, results: Path) -> Ground:
 
 
 def _run(
-    _: str, config: ByelTraining, material: SyntheticToReal, out: Path
+    arm: str,  # noqa: ARG001 - the settings say it too
+    config: ByelTraining,
+    material: SyntheticToReal,
+    out: Path,
 ) -> dict[str, float]:
     run(ByelTrainer(config, material.synthetic), out)
     # Steps are fixed: the last step is the result, not the best by any figure.

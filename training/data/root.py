@@ -91,11 +91,7 @@ class PictureArchive:
 def _decode(
     archive: zipfile.ZipFile, name: str, mode: int, size_px: int
 ) -> NDArray[np.uint8]:
-    picture = _decode_whole(archive, name, mode)
-    shrinks = picture.shape[0] > size_px
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = cv2.resize(picture, (size_px, size_px), interpolation=method)
-    return np.asarray(resized, np.uint8)
+    return to_square(_decode_whole(archive, name, mode), size_px)
 
 
 def _decode_whole(archive: zipfile.ZipFile, name: str, mode: int) -> NDArray[np.uint8]:
@@ -109,3 +105,23 @@ def _decode_whole(archive: zipfile.ZipFile, name: str, mode: int) -> NDArray[np.
     if picture is None:
         raise DataError(f"{archive.filename}: {name} is not a picture")
     return np.asarray(picture, np.uint8)
+
+
+def to_square(picture: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """Resize a picture to a square, averaging where it shrinks."""
+    shrinks = picture.shape[0] > size_px
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(picture, (size_px, size_px), interpolation=method)
+    return np.asarray(resized, np.uint8)
+
+
+def read_square(path: Path, size_px: int, *, grey: bool) -> NDArray[np.uint8]:
+    """Read a picture file as a square: ``(S, S)`` luma when ``grey``, else BGR.
+
+    Raises:
+        DataError: It is missing or is not a picture.
+    """
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    if picture is None:
+        raise DataError(f"{path}: not a picture, or not there; remove or repair it")
+    return to_square(np.asarray(picture, np.uint8), size_px)

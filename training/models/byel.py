@@ -124,4 +124,5 @@ def subtract_emotion(prediction: Tensor, vectors: Tensor) -> Tensor:
     Emotion vector subtraction (EVS) of the paper. As in the authors' code the vector is
     used as it is, not brought to length one: the orthonormality loss keeps it there.
     """
-    return prediction - prediction.norm(dim=1, keepdim=True) * vectors
+    length: Tensor = torch.linalg.vector_norm(prediction, dim=1, keepdim=True)
+    return prediction - length * vectors

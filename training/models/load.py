@@ -17,6 +17,10 @@ from training.models.voice import VoiceConfig, VoiceNet
 
 NetT = TypeVar("NetT", bound=nn.Module)
 
+TRAIN_ONLY = "taught"
+"""Name of the part of a distilled network that only its training needs: what maps the
+embedding to the teacher's. It is left out here."""
+
 
 def load_face_net(path: Path) -> FaceNet:
     """Load a checkpoint of the recipe ``face``.
@@ -60,7 +64,13 @@ def _shape(kind: type[Any], checkpoint: Checkpoint, path: Path) -> Any:
 
 def _filled(net: NetT, checkpoint: Checkpoint, path: Path) -> NetT:
     try:
-        net.load_state_dict(checkpoint.average)
+        net.load_state_dict(
+            {
+                name: value
+                for name, value in checkpoint.average.items()
+                if not name.startswith(f"{TRAIN_ONLY}.")
+            }
+        )
     except RuntimeError as error:
         raise DataError(
             f"{path}: the weights do not fit its network: "

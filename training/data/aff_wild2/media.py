@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.errors import DataError
 from edge_affect.types import SAMPLE_RATE_HZ
 from training.data.aff_wild2.clips import LabelledClip
+from training.data.root import read_square
 
 
 def read_crops(
@@ -24,14 +24,8 @@ def read_crops(
     """
     out = np.empty((len(indices), size_px, size_px, 3), np.uint8)
     for row, index in enumerate(indices):
-        path = clip.crop_path(int(index))
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise DataError(f"{path}: not a picture, or not there; remove or repair it")
-        shrinks = picture.shape[0] > size_px
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        resized = cv2.resize(picture, (size_px, size_px), interpolation=method)
-        out[row] = resized[..., ::-1]
+        crop = read_square(clip.crop_path(int(index)), size_px, grey=False)
+        out[row] = crop[..., ::-1]
     return out
 
 

@@ -188,7 +188,7 @@ def byel_figures(net: ByelNet, pictures: Pictures, size_px: int) -> dict[str, fl
     """Return macro F1 and accuracy over the six emotions, without augmentation."""
     was_training = net.training
     net.eval()
-    parts = [net(enlarge(part, size_px)) for part in pictures.luma.split(256)]
+    parts = [net(enlarge(part, size_px)) for part in torch.split(pictures.luma, 256)]
     net.train(was_training)
     said = torch.cat(parts).argmax(1).numpy().astype(np.int64)
     truth = pictures.labels.numpy()

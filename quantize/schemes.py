@@ -1,0 +1,69 @@
+"""Named schemes: how many bits weights and activations get, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_affect.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """What is quantized, and how finely."""
+
+    name: str
+    """As in the command line and in the manifest."""
+    weight_bits: int = 8
+    """Bits of a weight: 4 or 8."""
+    per_channel: bool = True
+    """Whether every output channel has a scale of its own; else one per layer."""
+    fine_layers: tuple[str, ...] = ()
+    """Layers whose weights get 8 bits whatever ``weight_bits`` says."""
+    float_layers: tuple[str, ...] = ()
+    """Layers whose weights stay float."""
+    statistic: str = "percentile"
+    """What the range of an activation is taken from, one of ``STATISTICS``."""
+    equalise_passes: int = 0
+    """Passes of cross-layer equalisation before anything is quantized."""
+    bias_correction: bool = True
+    """Whether biases take up the mean error of their layer."""
+
+    def __post_init__(self) -> None:
+        if self.weight_bits not in (4, 8):
+            raise ConfigError(f"weight_bits: got {self.weight_bits}, expected 4 or 8")
+        if self.statistic not in STATISTICS:
+            raise ConfigError(
+                f"statistic: got {self.statistic!r}, "
+                f"expected one of {', '.join(STATISTICS)}"
+            )
+
+    def bits_of(self, layer: str) -> int | None:
+        """Return the bits of a layer's weights; None for float."""
+        if layer in self.float_layers:
+            return None
+        return 8 if layer in self.fine_layers else self.weight_bits
+
+
+STATISTICS = ("percentile", "mse")
+"""99.999th percentile of what was seen; the range of least squared error."""
+
+SCHEMES = {
+    scheme.name: scheme
+    for scheme in (
+        Scheme("W8A8_PER_CHANNEL"),
+        Scheme("W8A8_PER_TENSOR", per_channel=False),
+        Scheme("W4A8", weight_bits=4),
+    )
+}
+"""The schemes by name."""
+
+
+def scheme_named(name: str) -> Scheme:
+    """Return the scheme of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name not in SCHEMES:
+        raise ConfigError(f"scheme: got {name!r}, expected one of {', '.join(SCHEMES)}")
+    return SCHEMES[name]
