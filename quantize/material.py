@@ -120,7 +120,9 @@ def voice_batches(root: Path, net: nn.Module) -> Batches:
     chosen = [utterances[i] for i in _rows(len(utterances), CALIBRATION_UTTERANCES)]
     clips = [_clip(logmel(read_speech(utterance))) for utterance in chosen]
     mel = torch.from_numpy(np.stack(clips)) if clips else torch.empty(0)
-    return Batches(tuple((part, net.new_state(len(part))) for part in torch.split(mel, 16)))
+    return Batches(
+        tuple((part, net.new_state(len(part))) for part in torch.split(mel, 16))
+    )
 
 
 def _rows(available: int, wanted: int) -> NDArray[np.int64]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import torch
 from brevitas.graph.calibrate import bias_correction_mode, calibration_mode
-from torch import nn
+from torch import Tensor, nn
 
 from edge_affect.errors import DataError
 from quantize.material import Batches
@@ -57,16 +58,20 @@ def calibrate(net: nn.Module, batches: Batches, *, correct_biases: bool) -> None
 
 
 def retarget(
-    net: nn.Module, calibrated: nn.Module, graph: str, scheme: Scheme, target: str
+    net: nn.Module,
+    tensors: Mapping[str, Tensor],
+    graph: str,
+    scheme: Scheme,
+    target: str,
 ) -> nn.Module:
-    """Return a calibrated network with another target's quantizers.
+    """Return a calibrated network with a target's quantizers.
 
     Weights and thresholds are taken over as they are: where ``cpu-int8`` has 255 steps
     from 0 to a threshold, ``trt-int8`` has 127.
 
     Args:
         net: The float network that it came from.
-        calibrated: From ``quantize_trained`` or QAT.
+        tensors: State of what ``quantize_trained`` or QAT gave.
         graph: Which one.
         scheme: The scheme that it was quantized with.
         target: One of ``INT8_TARGETS``.
@@ -75,8 +80,7 @@ def retarget(
         ConfigError: The target is none of them.
     """
     other = quantized(net, graph, scheme, target)
-    state = calibrated.state_dict()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        other.load_state_dict(state)
+        other.load_state_dict(tensors)
     return other.eval()

@@ -19,7 +19,8 @@ from torch.distributed.nn.functional import all_gather
 def start() -> None:
     """Join the other processes when ``torchrun`` started this one; else do nothing."""
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        # The networks on features are small and stay on the processor.
+        dist.init_process_group("gloo")
 
 
 def stop() -> None:

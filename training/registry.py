@@ -67,6 +67,26 @@ RECIPES: dict[str, Recipe] = {
         "training.recipes.byel",
         ("small",),
     ),
+    "mtl_kd": Recipe(
+        "VA, EXPR and AU at once: teacher, student by soft labels, discriminator",
+        "training.recipes.mtl_kd",
+    ),
+    "cross_attention": Recipe(
+        "EXPR from face and sound: TCN, cross-attention both ways, text loss",
+        "training.recipes.cross_attention",
+    ),
+    "soft_prompt": Recipe(
+        "VA with soft labels of nine described regions; GRUs, gated fusion",
+        "training.recipes.soft_prompt",
+    ),
+    "masked_transformer": Recipe(
+        "VA, EXPR or AU from a window with masked frames",
+        "training.recipes.masked_transformer",
+    ),
+    "capnet": Recipe(
+        "VA from past faces only, the newest 1/3 s old",
+        "training.recipes.capnet",
+    ),
 }
 
 

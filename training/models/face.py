@@ -34,7 +34,9 @@ class FaceConfig:
     """Share of pooled features dropped in training."""
 
 
-class _ConvNormRelu(nn.Sequential):
+class ConvNormRelu(nn.Sequential):
+    """3×3 convolution, batch normalisation, ReLU."""
+
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__(
             nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
@@ -43,16 +45,19 @@ class _ConvNormRelu(nn.Sequential):
         )
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
+    """Two 3×3 convolutions beside a shortcut."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = _ConvNormRelu(width, width)
+        self.first = ConvNormRelu(width, width)
         self.second = nn.Sequential(
             nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
         )
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Run on ``(B, width, H, W)``; same shape."""
         out: Tensor = self.relu(x + self.second(self.first(x)))
         return out
 
@@ -67,12 +72,12 @@ class FaceNet(nn.Module):
     def __init__(self, config: FaceConfig) -> None:
         super().__init__()
         self.config = config
-        layers: list[nn.Module] = [_ConvNormRelu(1, config.widths[0])]
+        layers: list[nn.Module] = [ConvNormRelu(1, config.widths[0])]
         for inputs, width, blocks in zip(
             config.widths, config.widths[1:], config.blocks, strict=False
         ):
-            layers.append(_ConvNormRelu(inputs, width, stride=2))
-            layers.extend(_Residual(width) for _ in range(blocks))
+            layers.append(ConvNormRelu(inputs, width, stride=2))
+            layers.extend(Residual(width) for _ in range(blocks))
         self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(config.dropout)
         self.embed = nn.Linear(config.widths[-1], config.embedding)

@@ -1,0 +1,57 @@
+"""CAPNet: valence and arousal from past faces only, the newest 1/3 s old."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from training.clip_recipe import load_config, load_net, load_tape
+from training.data.aff_wild2 import load_aff_wild2
+from training.inputs import Inputs
+from training.loop import run
+from training.recipes.capnet.config import OWN_CNN, PRESETS, CapnetTraining
+from training.recipes.capnet.pixels import FerTunedTrainer
+from training.recipes.capnet.stages import (
+    TemporalTrainer,
+    capnet_figures,
+    train_stages,
+    tuned_settings,
+)
+
+__all__ = ["PRESETS", "CapnetTraining", "evaluate", "train"]
+
+_SETS = ("VA", "MTL")
+
+
+def train(config: CapnetTraining, inputs: Inputs, out: Path) -> Path:
+    """Train all stages, or go on; return the last one's best checkpoint.
+
+    With ``face_backbone = capnet`` the CNN is tuned on crops first, in
+    ``out/fer_tuned``, and its features are used from then on.
+
+    Raises:
+        DataError: The clips cannot be read, a loss is not finite, or ``out`` holds a
+            run with other settings.
+    """
+    if config.face_backbone == OWN_CNN:
+        parts = (
+            load_aff_wild2(inputs.data, part, _SETS) for part in ("train", "valid")
+        )
+        tuned = run(FerTunedTrainer(tuned_settings(config), *parts), out / "fer_tuned")
+        config = replace(config, face_backbone=f"{OWN_CNN}:{tuned}")
+    train_tape, dev = (
+        load_tape(inputs, config, part, _SETS) for part in ("train", "valid")
+    )
+    return train_stages(config, train_tape, dev, out)
+
+
+def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
+    """Return the figures of ``capnet_figures`` on the validation part.
+
+    Raises:
+        DataError: The checkpoint or the clips cannot be read, or it is stage 1's.
+    """
+    config = load_config(TemporalTrainer, checkpoint)
+    tape = load_tape(inputs, config, "valid", _SETS)
+    net = load_net(TemporalTrainer, checkpoint, tape)
+    return capnet_figures(config, net, tape)
