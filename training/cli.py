@@ -251,7 +251,7 @@ def _validate(arguments: argparse.Namespace) -> None:
 
 
 def _synthesize(arguments: argparse.Namespace) -> None:
-    from training.synthetic import synthesize
+    from training.synthetic.synthesize import synthesize
 
     synthesize(
         arguments.out,

@@ -17,7 +17,7 @@ from training.data.diffusionfer import load_diffusionfer
 from training.data.ferplus import load_ferplus
 from training.data.folders import PICTURE_SUFFIXES
 from training.data.photos import load_photos
-from training.data.root import read_square
+from training.data.root import read_picture, to_square
 from training.recipes.face import TRAIN_PX
 
 
@@ -69,9 +69,12 @@ def _folder(folder: Path) -> Pictures:
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
     if not paths:
         raise DataError(
-            f"{folder}: got no picture, expected some ending in {', '.join(PICTURE_SUFFIXES)}"
+            f"{folder}: got no picture, "
+            f"expected some ending in {', '.join(PICTURE_SUFFIXES)}"
         )
-    luma = np.stack([read_square(path, TRAIN_PX, grey=True) for path in paths])
+    luma = np.stack(
+        [to_square(read_picture(path, grey=True), TRAIN_PX) for path in paths]
+    )
     return Pictures(tuple(p.relative_to(folder).as_posix() for p in paths), luma)
 
 

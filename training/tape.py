@@ -101,14 +101,18 @@ class Tape:
         )
 
     def labelled(self, task: str) -> Tensor:
-        """Return the rows that carry a label of ``task``, one of ``UNI_TASK_SETS``."""
-        if task == "VA":
-            known = ~torch.isnan(self.valence_arousal).any(dim=1)
-        elif task == "EXPR":
-            known = self.expression >= 0
-        else:
-            known = ~torch.isnan(self.action_units).any(dim=1)
-        return torch.nonzero(known)[:, 0]
+        """Return the rows with a label of ``task``: VA, EXPR, AU, or MTL for all three.
+
+        Raises:
+            KeyError: There is no such task.
+        """
+        known = {
+            "VA": ~torch.isnan(self.valence_arousal).any(dim=1),
+            "EXPR": self.expression >= 0,
+            "AU": ~torch.isnan(self.action_units).any(dim=1),
+        }
+        known["MTL"] = known["VA"] & known["EXPR"] & known["AU"]
+        return torch.nonzero(known[task])[:, 0]
 
 
 UNI_TASK_SETS = ("VA", "EXPR", "AU")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import wave
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,6 +35,32 @@ def write_sound(root: Path, name: str, seconds: float = 1.0) -> None:
         file.setsampwidth(2)
         file.setframerate(8000)
         file.writeframes(samples.tobytes())
+
+
+def write_video(
+    root: Path, name: str, frames: int, fps: Fraction, *, sound: bool = True
+) -> None:
+    """Write an MP4 of 16-pixel pictures, with silence of the same length."""
+    import av
+
+    (root / "videos").mkdir(parents=True, exist_ok=True)
+    with av.open(str(root / "videos" / f"{name}.mp4"), "w") as file:
+        video: Any = file.add_stream("mpeg4", rate=fps)
+        video.width = video.height = 16
+        audio: Any = file.add_stream("aac", rate=16_000) if sound else None
+        if sound:
+            audio.layout = "mono"
+        for index in range(frames):
+            picture = np.full((16, 16, 3), 10 * index, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            file.mux(video.encode(frame))
+        if sound:
+            samples = np.zeros((1, int(16_000 * frames / fps)), np.float32)
+            heard = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            heard.sample_rate = 16_000
+            file.mux(audio.encode(heard))
+            file.mux(audio.encode(None))
+        file.mux(video.encode(None))
 
 
 def write_labels(path: Path, header: str, rows: list[str]) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edge_affect.labels import VOICE_EMOTIONS
+from tests.training.aff_wild2_tree import write_tree
 from training.data.ferplus import VOTE_NAMES
 
 PICTURES = 60
@@ -99,3 +100,9 @@ def made_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for make in (_ferplus, _diffusionfer, _photos, _emodb):
         make(root)
     return root
+
+
+@pytest.fixture
+def aff_wild2_tree(tmp_path: Path) -> Path:
+    """Return a whole tiny Aff-Wild2 root that a test may change."""
+    return write_tree(tmp_path / "aff_wild2")

@@ -1,251 +1,271 @@
-"""Aff-Wild2's layouts: what is read, what is cut off, what is refused and where."""
+"""Clips of Aff-Wild2: what is put together, cut off, seen and heard."""
 
 from __future__ import annotations
 
+import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from edge_affect.errors import DataError
+from edge_affect.errors import DataError, MissingDependencyError
 from tests.training.aff_wild2_tree import (
-    AU_HEADER,
-    EXPR_HEADER,
     FRAMES,
     write_crops,
     write_labels,
-    write_tree,
+    write_video,
 )
 from training.data.aff_wild2 import (
-    format_report,
+    LabelledClip,
     load_aff_wild2,
     read_crops,
     read_sound,
-    validate,
 )
-from training.data.aff_wild2.clips import fps_of
-from training.data.aff_wild2.labels import read_multi_task, read_uni_task
 
-MTL_HEADER = "image,valence,arousal,expression,aus"
+VA_TRAIN = "VA_Estimation_Challenge/Train_Set"
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Return a whole tiny root that a test may change."""
-    return write_tree(tmp_path)
+def _load(root: Path, name: str, split: str = "train") -> LabelledClip:
+    """Return the clip of that name."""
+    (clip,) = [clip for clip in load_aff_wild2(root, split) if clip.name == name]
+    return clip
 
 
-def test_load_reads_every_set_of_a_split(root: Path) -> None:
+def test_load_reads_every_set_of_a_split(aff_wild2_tree: Path) -> None:
     """Six clips, sorted, each with its set's labels and no other."""
-    clips = load_aff_wild2(root, "train", ("VA", "EXPR", "AU"))
+    clips = load_aff_wild2(aff_wild2_tree, "train", ("VA", "EXPR", "AU"))
     assert [clip.name for clip in clips][:2] == ["au-train-0", "au-train-1"]
     assert {clip.label_sets for clip in clips} == {("VA",), ("EXPR",), ("AU",)}
     expr = next(clip for clip in clips if clip.name == "expr-train-1")
     assert expr.expression.tolist() == [4, -1, *[4] * 10]
     assert np.isnan(expr.valence_arousal).all()
+    assert expr.split == "train"
 
 
-def test_load_turns_invalid_marks_into_no_label(root: Path) -> None:
+def test_load_gives_the_types_it_promises(aff_wild2_tree: Path) -> None:
+    """Shapes and dtypes of one clip."""
+    clip = _load(aff_wild2_tree, "va-train-0")
+    assert clip.present.dtype == np.bool_
+    assert clip.present.shape == (12,)
+    assert clip.valence_arousal.dtype == clip.action_units.dtype == np.float32
+    assert clip.valence_arousal.shape == (12, 2)
+    assert clip.action_units.shape == (12, 12)
+    assert clip.expression.dtype == np.int64
+
+
+def test_load_turns_invalid_marks_into_no_label(aff_wild2_tree: Path) -> None:
     """-5 becomes NaN, for both values."""
-    (clip,) = [c for c in load_aff_wild2(root, "valid") if c.name == "va-valid-1"]
+    clip = _load(aff_wild2_tree, "va-valid-1", "valid")
     assert np.isnan(clip.valence_arousal[1]).all()
     assert clip.valence_arousal[0].tolist() == [0.5, -0.25]
 
 
-def test_load_puts_sets_together_by_name(root: Path) -> None:
+def test_load_puts_sets_together_by_name(aff_wild2_tree: Path) -> None:
     """The uni-task label of a frame counts before the multi-task one."""
-    (clip,) = [c for c in load_aff_wild2(root, "train") if c.name == "va-train-0"]
+    clip = _load(aff_wild2_tree, "va-train-0")
     assert clip.label_sets == ("VA", "MTL")
     assert clip.valence_arousal[0].tolist() == [0.5, -0.25]
     assert clip.valence_arousal[1] == pytest.approx([0.1, 0.2])
     assert clip.expression.tolist() == [6, 6, -1, -1, 6, *[-1] * 7]
 
 
-def test_load_marks_missing_crops(root: Path) -> None:
+def test_load_marks_missing_crops(aff_wild2_tree: Path) -> None:
     """Frame 3 has none; the row is there all the same."""
-    clip = load_aff_wild2(root, "train")[0]
+    clip = load_aff_wild2(aff_wild2_tree, "train")[0]
     assert np.flatnonzero(~clip.present).tolist() == [2]
     assert len(clip.present) == FRAMES
     assert clip.crop_path(0).name == "00001.jpg"
 
 
-@pytest.mark.parametrize(("rows", "frames"), [(20, FRAMES), (7, 7)])
-def test_load_cuts_to_the_shorter(root: Path, rows: int, frames: int) -> None:
-    """More labels than crops, or fewer: both are said by the validator."""
-    file = root / "VA_Estimation_Challenge/Train_Set/va-train-1.txt"
+def test_load_marks_only_crops_that_can_be_opened(aff_wild2_tree: Path) -> None:
+    """Other suffixes, other widths and frame 0 are no crops of a frame."""
+    folder = aff_wild2_tree / "cropped_aligned" / "va-train-1"
+    for old, new in (("00001", "00001.JPEG"), ("00002", "2.jpg"), ("00004", "x.jpg")):
+        (folder / f"{old}.jpg").rename(folder / new)
+    (folder / "00005.jpg").rename(folder / "00000.jpg")
+    clip = _load(aff_wild2_tree, "va-train-1")
+    assert np.flatnonzero(clip.present).tolist() == [5, 6, 7, 8, 9, 10, 11]
+    rows = np.flatnonzero(clip.present).tolist()
+    assert all(clip.crop_path(row).is_file() for row in rows)
+
+
+@pytest.mark.parametrize(("rows", "frames"), [(20, FRAMES), (7, 7), (12, 12)])
+def test_load_cuts_to_the_shorter(aff_wild2_tree: Path, rows: int, frames: int) -> None:
+    """More labels than crops, fewer, and as many."""
+    file = aff_wild2_tree / VA_TRAIN / "va-train-1.txt"
     write_labels(file, "valence,arousal", ["0,0"] * rows)
-    (clip,) = [c for c in load_aff_wild2(root, "train") if c.name == "va-train-1"]
+    clip = _load(aff_wild2_tree, "va-train-1")
     assert len(clip.present) == len(clip.valence_arousal) == frames
-    assert f"{rows} labels, last crop is 12" in format_report(validate(root))
 
 
-def test_load_finds_the_sound_of_a_second_subject(root: Path) -> None:
-    """``_left`` is not in the file's name."""
-    file = root / "VA_Estimation_Challenge/Train_Set/va-train-0_left.txt"
+def test_load_keeps_labels_of_faceless_last_frames(aff_wild2_tree: Path) -> None:
+    """The video is longer than the crops: its frames count, seen or not."""
+    pytest.importorskip("av")
+    file = aff_wild2_tree / VA_TRAIN / "va-train-1.txt"
+    write_labels(file, "valence,arousal", ["0,0"] * 20)
+    write_video(aff_wild2_tree, "va-train-1", 15, Fraction(30))
+    clip = _load(aff_wild2_tree, "va-train-1")
+    assert len(clip.present) == 15
+    assert not clip.present[FRAMES:].any()
+    assert not np.isnan(clip.valence_arousal).any()
+
+
+@pytest.mark.parametrize("fps", [Fraction(25), Fraction(24000, 1001)])
+def test_load_takes_the_rate_from_the_video(
+    aff_wild2_tree: Path, fps: Fraction
+) -> None:
+    """Not every video has 30 frames a second, nor a whole number of them."""
+    pytest.importorskip("av")
+    write_video(aff_wild2_tree, "va-train-0", FRAMES, fps)
+    clip = _load(aff_wild2_tree, "va-train-0")
+    assert clip.fps == pytest.approx(float(fps), rel=1e-4)
+    assert clip.video == aff_wild2_tree / "videos" / "va-train-0.mp4"
+
+
+@pytest.mark.parametrize(
+    ("name", "fps"),
+    [("10-60-1280x720", 60), ("135-24-1920x1080_right", 24), ("video12", 30)],
+)
+def test_load_takes_the_rate_from_the_name(
+    aff_wild2_tree: Path, name: str, fps: float
+) -> None:
+    """Some names hold it; else it is 30."""
+    file = aff_wild2_tree / VA_TRAIN / f"{name}.txt"
+    write_labels(file, "valence,arousal", ["0,0"])
+    assert _load(aff_wild2_tree, name).fps == fps
+
+
+def test_load_refuses_a_damaged_video(aff_wild2_tree: Path) -> None:
+    """It is named."""
+    pytest.importorskip("av")
+    (aff_wild2_tree / "videos" / "va-train-0.mp4").write_bytes(b"no video")
+    with pytest.raises(DataError, match=r"va-train-0\.mp4: no video that can be"):
+        load_aff_wild2(aff_wild2_tree, "train")
+
+
+@pytest.mark.parametrize("side", ["_left", "_right"])
+def test_load_finds_the_sound_of_a_second_subject(
+    aff_wild2_tree: Path, side: str
+) -> None:
+    """The side is in the names of labels and crops, not in the file's."""
+    file = aff_wild2_tree / VA_TRAIN / f"va-train-0{side}.txt"
     write_labels(file, "valence,arousal", ["0,0"] * 3)
-    write_crops(root, "va-train-0_left", [1, 2, 3])
-    (clip,) = [c for c in load_aff_wild2(root, "train") if c.name.endswith("_left")]
+    write_crops(aff_wild2_tree, f"va-train-0{side}", [1, 2, 3])
+    clip = _load(aff_wild2_tree, f"va-train-0{side}")
     assert clip.sound is not None
     assert clip.sound.name == "va-train-0.wav"
+    assert clip.crops.name == f"va-train-0{side}"
 
 
-@pytest.mark.parametrize(
-    "folder",
-    [
-        "EXPR_Recognition_Challenge",
-        "EXPR_Classification_Challenge",
-        "EXPR Set",
-        "expr_set",
-    ],
-)
-def test_load_knows_the_folders_of_other_editions(tmp_path: Path, folder: str) -> None:
-    """Names with spaces, other words and other capitals."""
-    file = tmp_path / "annotations" / folder / "Training_Set" / "a.txt"
-    write_labels(file, EXPR_HEADER.replace(",", ", "), ["0", "7"])
-    write_crops(tmp_path, "a", [1, 2])
-    (clip,) = load_aff_wild2(tmp_path, "train")
-    assert clip.expression.tolist() == [0, 7]
-
-
-def test_multi_task_rows_may_name_each_unit(tmp_path: Path) -> None:
-    """The later header has a column for every unit."""
-    header = "image,valence,arousal,expression," + AU_HEADER
-    row = "a_right/00002.jpg,-0.5,0.5,-1" + ",0" * 11 + ",-1"
-    file = write_labels(tmp_path / "train_set.txt", header, [row])
-    frames, labels = read_multi_task(file)["a_right"]
-    assert frames.tolist() == [1]
-    assert labels.expression.tolist() == [-1]
-    assert np.isnan(labels.action_units[0, 11])
-
-
-@pytest.mark.parametrize(
-    ("task", "header", "rows", "told"),
-    [
-        ("VA", "valence,arousal", ["0,0", "1.3,0"], ":3: got valence, arousal 1.3, 0"),
-        ("VA", "valence,arousal", ["0,nan"], ":2: got 'nan'"),
-        ("VA", "valence,arousal", ["0,0", "0"], ":3: got 1 values, expected 2"),
-        ("VA", "valence,arousal", ["0,x"], ":2: got 'x', expected a number"),
-        ("VA", "arousal,valence", ["0,0"], ":1: got the header 'arousal,valence'"),
-        ("EXPR", EXPR_HEADER, ["8"], ":2: got the class 8"),
-        ("EXPR", EXPR_HEADER, ["1.5"], ":2: got the class 1.5"),
-        ("AU", AU_HEADER, ["2" + ",0" * 11], ":2: got the action unit 2"),
-        ("AU", AU_HEADER, ["", "0" + ",0" * 11], ":2: got 1 values, expected 12"),
-    ],
-)
-def test_a_wrong_row_is_named(
-    task: str, header: str, rows: list[str], told: str, tmp_path: Path
-) -> None:
-    """File and line, what was found, in one line."""
-    file = write_labels(tmp_path / "bad.txt", header, rows)
-    with pytest.raises(DataError) as refused:
-        read_uni_task(file, task)
-    assert f"bad.txt{told}" in str(refused.value)
-    assert "\n" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("row", "told"),
-    [
-        ("clip00001.jpg,0,0,0" + ",0" * 12, "expected CLIP/00001.jpg"),
-        ("clip/00000.jpg,0,0,0" + ",0" * 12, "expected CLIP/00001.jpg"),
-        ("clip/00001.jpg,0,0,0" + ",0" * 11, "got 14 values, expected 15"),
-        ("clip/00001.jpg,0,0,9" + ",0" * 12, "got the class 9"),
-    ],
-)
-def test_a_wrong_multi_task_row_is_named(row: str, told: str, tmp_path: Path) -> None:
-    """The same for the file of all tasks."""
-    file = write_labels(tmp_path / "train_set.txt", MTL_HEADER, [row])
-    with pytest.raises(DataError, match=r"train_set\.txt:2: ") as refused:
-        read_multi_task(file)
-    assert told in str(refused.value)
-
-
-def test_an_empty_file_is_named(tmp_path: Path) -> None:
-    """Not even a header."""
-    (tmp_path / "a.txt").write_text("\n\n")
-    with pytest.raises(DataError, match=r"a\.txt: got an empty file"):
-        read_uni_task(tmp_path / "a.txt", "VA")
-
-
-@given(
-    st.lists(
-        st.tuples(st.floats(-1, 1, width=32), st.floats(-1, 1, width=32)), min_size=1
-    )
-)
-def test_any_valid_file_comes_back(rows: list[tuple[float, float]]) -> None:
-    """What is written with full precision is read without a change."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        text = [f"{valence!r},{arousal!r}" for valence, arousal in rows]
-        file = write_labels(Path(folder) / "a.txt", "valence,arousal", text)
-        read = read_uni_task(file, "VA").valence_arousal
-    assert np.array_equal(read, np.array(rows, np.float32))
-
-
-def test_load_says_which_part_a_root_lacks(root: Path, tmp_path: Path) -> None:
-    """No folder, no labels, no crops, no such split."""
+def test_load_says_which_part_a_root_lacks(tmp_path: Path) -> None:
+    """No folder, no labels, no crops, no such split, no such words."""
     with pytest.raises(DataError, match="got no folder, expected Aff-Wild2's root"):
-        load_aff_wild2(root / "nowhere", "train")
-    empty = tmp_path / "empty"
-    empty.mkdir()
+        load_aff_wild2(tmp_path / "nowhere", "train")
     with pytest.raises(DataError, match="got no folder of labels"):
-        load_aff_wild2(empty, "train")
-    write_labels(empty / "VA_Set/Train_Set/a.txt", "valence,arousal", ["0,0"])
+        load_aff_wild2(tmp_path, "train")
+    write_labels(tmp_path / "VA_Set/Train_Set/a.txt", "valence,arousal", ["0,0"])
     with pytest.raises(DataError, match="got no folder cropped_aligned"):
-        load_aff_wild2(empty, "train")
-    write_crops(empty, "a", [1])
-    with pytest.raises(DataError, match="got no valid part of VA"):
-        load_aff_wild2(empty, "valid", ("VA",))
+        load_aff_wild2(tmp_path, "train")
+    write_crops(tmp_path, "a", [1])
+    with pytest.raises(DataError, match="got no valid part of VA; expected VA_Est"):
+        load_aff_wild2(tmp_path, "valid", ("VA",))
+    with pytest.raises(DataError, match="split: got 'test'"):
+        load_aff_wild2(tmp_path, "test")
+    with pytest.raises(DataError, match="set: got 'va'"):
+        load_aff_wild2(tmp_path, "train", ("va",))
 
 
-def test_read_crops_are_rgb_of_the_asked_size(root: Path) -> None:
-    """Enlarged to what a backbone takes."""
-    clip = load_aff_wild2(root, "train")[0]
+def test_read_crops_are_rgb_of_the_asked_size(aff_wild2_tree: Path) -> None:
+    """Enlarged to what a backbone takes; red stays red."""
+    import cv2
+
+    clip = load_aff_wild2(aff_wild2_tree, "train")[0]
+    red = np.full((16, 16, 3), (0, 0, 255), np.uint8)
+    clip.crop_path(4).write_bytes(cv2.imencode(".jpg", red)[1].tobytes())
     crops = read_crops(clip, np.array([0, 4]), 32)
     assert crops.shape == (2, 32, 32, 3)
+    assert crops.dtype == np.uint8
+    assert crops[1, 16, 16].tolist() == pytest.approx([255, 0, 0], abs=3)
 
 
-def test_a_corrupt_crop_is_named(root: Path) -> None:
-    """The message has the file."""
-    clip = load_aff_wild2(root, "train")[0]
-    clip.crop_path(4).write_bytes(b"not a picture")
+@pytest.mark.parametrize("keep", [0, 2, 300, -60, -2])
+def test_a_corrupt_crop_is_named(aff_wild2_tree: Path, keep: int) -> None:
+    """Empty, cut short at once, in the head, in the picture, or at the very end."""
+    path = load_aff_wild2(aff_wild2_tree, "train")[0].crop_path(4)
+    path.write_bytes(path.read_bytes()[:keep])
+    clip = load_aff_wild2(aff_wild2_tree, "train")[0]
     with pytest.raises(DataError, match=r"00005\.jpg: not a picture"):
         read_crops(clip, np.array([4]), 32)
 
 
-def test_read_sound_is_mono_of_16_khz(root: Path) -> None:
+def test_a_crop_that_is_not_there_is_named(aff_wild2_tree: Path) -> None:
+    """Whoever asks for a frame that is not present is told."""
+    clip = load_aff_wild2(aff_wild2_tree, "train")[0]
+    with pytest.raises(DataError, match=r"00003\.jpg: cannot be read \(No such file"):
+        read_crops(clip, np.array([2]), 32)
+
+
+def test_read_sound_is_mono_of_16_khz(aff_wild2_tree: Path) -> None:
     """One second of 8 kHz becomes 16,000 samples, the tone as loud as it was."""
     pytest.importorskip("av")
-    sound = read_sound(load_aff_wild2(root, "train")[0])
+    sound = read_sound(load_aff_wild2(aff_wild2_tree, "train")[0])
+    assert sound.dtype == np.float32
     assert len(sound) == pytest.approx(16_000, abs=50)
     assert float(np.sqrt((sound[2000:14000] ** 2).mean())) == pytest.approx(
         0.5 / np.sqrt(2), rel=0.02
     )
 
 
-def test_a_clip_without_sound_is_named(root: Path) -> None:
+def test_read_sound_of_a_video(aff_wild2_tree: Path) -> None:
+    """Its audio stream, where no WAV file lies beside it."""
+    pytest.importorskip("av")
+    (aff_wild2_tree / "videos" / "va-train-0.wav").unlink()
+    write_video(aff_wild2_tree, "va-train-0", FRAMES, Fraction(12))
+    sound = read_sound(_load(aff_wild2_tree, "va-train-0"))
+    assert len(sound) == pytest.approx(16_000, abs=2048)  # AAC pads to its blocks
+    assert not sound.any()
+
+
+def test_a_video_without_sound_is_named(aff_wild2_tree: Path) -> None:
+    """It says so."""
+    pytest.importorskip("av")
+    (aff_wild2_tree / "videos" / "va-train-0.wav").unlink()
+    write_video(aff_wild2_tree, "va-train-0", FRAMES, Fraction(12), sound=False)
+    with pytest.raises(DataError, match=r"va-train-0\.mp4: has no sound"):
+        read_sound(_load(aff_wild2_tree, "va-train-0"))
+
+
+def test_a_clip_without_sound_is_named(aff_wild2_tree: Path) -> None:
     """Neither video nor WAV."""
-    (root / "videos" / "au-train-0.wav").unlink()
-    with pytest.raises(DataError, match="au-train-0"):
-        read_sound(load_aff_wild2(root, "train")[0])
+    (aff_wild2_tree / "videos" / "au-train-0.wav").unlink()
+    with pytest.raises(DataError, match="au-train-0: got neither a video nor a WAV"):
+        read_sound(load_aff_wild2(aff_wild2_tree, "train")[0])
 
 
-def test_frame_rate_is_told_by_names(tmp_path: Path) -> None:
-    """Some names hold it; else it is 30."""
-    assert fps_of("10-60-1280x720", None) == 60
-    assert fps_of("135-24-1920x1080_right", None) == 24
-    assert fps_of("video12", None) == 30
+def test_damaged_sound_is_named(aff_wild2_tree: Path) -> None:
+    """A WAV file that is none, and one that holds no sample."""
+    pytest.importorskip("av")
+    path = aff_wild2_tree / "videos" / "au-train-0.wav"
+    header = path.read_bytes()[:40] + bytes(4)
+    clip = load_aff_wild2(aff_wild2_tree, "train")[0]
+    path.write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"au-train-0\.wav: its sound cannot be"):
+        read_sound(clip)
+    path.write_bytes(header)
+    with pytest.raises(DataError, match=r"au-train-0\.wav: its sound "):
+        read_sound(clip)
 
 
-def test_validate_counts_what_is_there(root: Path) -> None:
-    """Rows, labels and shares of each set and split."""
-    report = validate(root)
-    parts = {(part.name, part.split): part for part in report.parts}
-    assert parts[("EXPR", "train")].clips == 2
-    assert parts[("EXPR", "train")].labelled == 22
-    assert "happiness 22" in parts[("EXPR", "train")].distribution
-    assert report.clips_without_video == 12
-    assert "readable" in format_report(report)
+def test_without_pyav_the_extra_is_named(
+    aff_wild2_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a video's rate and for sound; labels alone need neither."""
+    clip = load_aff_wild2(aff_wild2_tree, "train")[0]
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(MissingDependencyError, match=r"edge_affect\[train\]"):
+        read_sound(clip)
+    assert load_aff_wild2(aff_wild2_tree, "train")
+    (aff_wild2_tree / "videos" / "au-train-0.mp4").touch()
+    with pytest.raises(MissingDependencyError, match="'av'"):
+        load_aff_wild2(aff_wild2_tree, "train")

@@ -119,6 +119,31 @@ def test_every_arm_takes_the_same_number_of_steps(arm: str, tmp_path: Path) -> N
     assert first == (0 if arm == "supervised" else 8)
 
 
+def _stage_1_loss(arm: str, labels: torch.Tensor) -> float:
+    """Return the first loss of an arm whose emotion vectors have length two."""
+    pictures = replace(_pictures(6), labels=labels)
+    trainer = ByelTrainer(_config(arm=arm), pictures)
+    with torch.no_grad():
+        trainer.net.vectors.mul_(2)
+    random = torch.Generator().manual_seed(0)
+    return float(trainer._stage_1(torch.arange(6), random).detach())
+
+
+def test_arms_differ_in_their_one_part() -> None:
+    """Six vectors of length two cost 6 · |1 − 4| = 18; subtraction counts as well."""
+    labels = torch.arange(6)
+    whole = _stage_1_loss("byel", labels)
+    assert whole - _stage_1_loss("no_orthonormality", labels) == pytest.approx(18, 1e-5)
+    assert abs(whole - _stage_1_loss("no_subtraction", labels)) > 0.01
+
+
+def test_byol_sees_no_label() -> None:
+    """With other labels its loss is the same, to the bit; BYEL's is not."""
+    labels = torch.arange(6)
+    assert _stage_1_loss("byol", labels) == _stage_1_loss("byol", labels.flip(0))
+    assert _stage_1_loss("byel", labels) != _stage_1_loss("byel", labels.flip(0))
+
+
 class KilledError(Exception):
     """Stands for a kill."""
 

@@ -22,7 +22,7 @@ from training.synthetic.annotations import invalid_runs
 from training.synthetic.plan import FAMILIES, plan_clips, plan_stand_ins
 from training.synthetic.synthesize import synthesize
 
-CLIPS, SEED, SHORT_S = 3, 4, 1.5
+CLIPS, SEED, SHORT_S = 3, 4, 2
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,7 +118,7 @@ def test_synthesize_depends_on_family_seed_and_number_alone(
 
 
 def test_synthesize_goes_on_where_it_stopped(filmed: Path, tmp_path: Path) -> None:
-    """Whole clips are kept, a clip without truth is filmed again, the same as before."""
+    """Whole clips are kept; a clip without truth is filmed again, as before."""
     root = tmp_path / "A"
     shutil.copytree(filmed, root)
     (root / "truth" / "simA-4-0001.npz").unlink()
@@ -135,13 +135,13 @@ def test_synthesize_goes_on_where_it_stopped(filmed: Path, tmp_path: Path) -> No
 def test_synthesize_refuses_a_folder_that_holds_something_else(
     filmed: Path, tmp_path: Path
 ) -> None:
-    """A foreign folder, another seed, another length and fewer clips are usage errors."""
+    """A foreign folder, another seed or length and fewer clips are usage errors."""
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="something else"):
         synthesize(tmp_path, "A", CLIPS, SEED, duration_s=SHORT_S)
     for clips, seed, duration_s, message in (
         (CLIPS, SEED + 1, SHORT_S, "seed 4"),
-        (CLIPS, SEED, SHORT_S + 1, "duration_s 1.5"),
+        (CLIPS, SEED, SHORT_S + 1, "duration_s 2"),
         (CLIPS - 1, SEED, SHORT_S, "holds 3 clips"),
     ):
         with pytest.raises(UsageError, match=message):
@@ -212,7 +212,7 @@ def test_family_b_is_for_validation_alone(tmp_path: Path) -> None:
 
 
 def test_plan_divides_pools_and_splits() -> None:
-    """Home sets go round, a fifth of each is for validation, and no seed comes twice."""
+    """Home sets go round, a fifth of each is valid, and no seed comes twice."""
     plans = plan_clips(FAMILIES["A"], 90, 1)
     shares = Counter((plan.pool.name, plan.split) for plan in plans)
     for pool in ("VA", "EXPR", "AU"):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from edge_affect.labels import ACTION_UNITS
+from edge_affect.sources.simulated import events
 from training.cache import Arrays
-from training.metrics import ccc
 from training.synthetic import oracle
+from training.synthetic.family_b import repertoire
 from training.synthetic.film import arrays_from_truths
 from training.synthetic.oracle import measure_oracle, sound_features, unit_features
 from training.synthetic.plan import FAMILIES, ClipPlan, plan_clips
@@ -35,8 +36,8 @@ def test_oracle_hears_at_most_half_of_arousal(
 ) -> None:
     """Sound tells something of arousal but not half; face and sound tell more."""
     pytest.importorskip("sklearn")
-    monkeypatch.setattr(oracle, "DRIVERS", 60)
-    plans = plan_clips(FAMILIES[family], 24, 3)
+    monkeypatch.setattr(oracle, "DRIVERS", 45)
+    plans = plan_clips(FAMILIES[family], 15, 3)
     rates = [plan.pool.fps for plan in plans]
     truths = [_acted([plan], rate)[0] for plan, rate in zip(plans, rates, strict=True)]
     figures = measure_oracle(truths, plans, seed=3)
@@ -49,10 +50,10 @@ def test_oracle_hears_at_most_half_of_arousal(
 @pytest.mark.parametrize("family", ["A", "B"])
 def test_vocal_effort_holds_at_most_half_of_arousal(family: str) -> None:
     """Even an ear that hears effort in silence explains no more than half."""
-    clips = _acted(plan_clips(FAMILIES[family], 90, 7), rate=2)
+    clips = _acted(plan_clips(FAMILIES[family], 150, 2), rate=1)
     arousal = np.concatenate([clip["affect"][:, 1] for clip in clips])
     effort = np.concatenate([clip["factors"][:, 0] for clip in clips])
-    assert 0.25 < np.corrcoef(arousal, effort)[0, 1] ** 2 <= MOST + 0.03
+    assert 0.25 < np.corrcoef(arousal, effort)[0, 1] ** 2 <= MOST
 
 
 def test_oracle_features_do_not_look_ahead() -> None:
@@ -93,19 +94,14 @@ def test_family_scripts_answer_in_any_order() -> None:
 
 
 def test_families_show_affect_by_other_patterns() -> None:
-    """The units of one family read with the other's rule tell less."""
-    pytest.importorskip("sklearn")
-    sets = {}
-    for name, family in FAMILIES.items():
-        clips = _acted(plan_clips(family, 45, 11), rate=5)
-        sets[name] = (
-            np.concatenate([unit_features(clip["units"], 5) for clip in clips]),
-            np.concatenate([clip["affect"] for clip in clips]).astype(np.float64),
-        )
-    (learned, target), (asked, true) = sets["A"], sets["B"]
-    half = len(asked) // 2
-    across = oracle._estimated(learned, target, asked[half:])
-    within = oracle._estimated(asked[:half], true[:half], asked[half:])
-    for column in range(2):
-        own = ccc(true[half:, column], within[:, column])
-        assert ccc(true[half:, column], across[:, column]) < own + 0.05
+    """No pattern of units, and no place of an expression, is in both families."""
+    patterns = [
+        {pattern for kind in kinds for pattern in kind.patterns} - {""}
+        for kinds in (events.KINDS, repertoire.KINDS)
+    ]
+    assert not patterns[0] & patterns[1]
+    places = [
+        {(kind.valence, kind.arousal) for kind in kinds[1:]}
+        for kinds in (events.KINDS, repertoire.KINDS)
+    ]
+    assert not places[0] & places[1]

@@ -11,7 +11,7 @@ from edge_affect.errors import DataError, UsageError
 from training.claims.base import Study
 from training.claims.report import report
 from training.claims.runner import Ground, clips_ground, run_study
-from training.synthetic import synthesize
+from training.synthetic.synthesize import synthesize
 
 STUDIES = (
     "byel",

@@ -63,13 +63,12 @@ class PictureArchive:
         Raises:
             DataError: The archive or one of its pictures cannot be read.
         """
-        mode = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
-        shape = (size_px, size_px) if grey else (size_px, size_px, 3)
-        pictures = np.empty((len(names), *shape), np.uint8)
+        pictures = empty_squares(len(names), size_px, grey=grey)
         try:
             with zipfile.ZipFile(self.path) as archive:
                 for row, name in enumerate(names):
-                    pictures[row] = _decode(archive, name, mode, size_px)
+                    picture = _decode_member(archive, name, grey=grey)
+                    pictures[row] = to_square(picture, size_px)
         except (OSError, zipfile.BadZipFile) as error:
             raise DataError(f"{self.path}: cannot be read ({error})") from error
         return pictures
@@ -83,45 +82,64 @@ class PictureArchive:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 for name in names:
-                    yield _decode_whole(archive, name, cv2.IMREAD_COLOR)
+                    yield _decode_member(archive, name, grey=False)
         except (OSError, zipfile.BadZipFile) as error:
             raise DataError(f"{self.path}: cannot be read ({error})") from error
 
 
-def _decode(
-    archive: zipfile.ZipFile, name: str, mode: int, size_px: int
-) -> NDArray[np.uint8]:
-    return to_square(_decode_whole(archive, name, mode), size_px)
+def decode_picture(encoded: bytes, place: str, *, grey: bool) -> NDArray[np.uint8]:
+    """Decode a picture as it is: ``(H, W)`` luma when ``grey``, else ``(H, W, 3)`` BGR.
 
+    Args:
+        encoded: A whole JPEG, PNG or the like.
+        place: Where it is from, for the message.
+        grey: Whether to read luma alone.
 
-def _decode_whole(archive: zipfile.ZipFile, name: str, mode: int) -> NDArray[np.uint8]:
-    try:
-        encoded = archive.read(name)
-    except KeyError:
-        raise DataError(
-            f"{archive.filename}: lacks {name}, which its table lists"
-        ) from None
-    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), mode)
+    Raises:
+        DataError: It is not a picture, or a part of it is missing.
+    """
+    mode = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
+    # OpenCV fails an assertion on nothing at all.
+    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), mode) if encoded else None
     if picture is None:
-        raise DataError(f"{archive.filename}: {name} is not a picture")
+        raise DataError(f"{place}: not a picture, or cut short; remove or repair it")
     return np.asarray(picture, np.uint8)
 
 
+def read_picture(path: Path, *, grey: bool) -> NDArray[np.uint8]:
+    """Read a picture file as ``decode_picture`` does.
+
+    Raises:
+        DataError: It cannot be read or is not a picture.
+    """
+    try:
+        encoded = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    return decode_picture(encoded, str(path), grey=grey)
+
+
 def to_square(picture: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """Resize a picture to a square, averaging where it shrinks."""
+    """Return the picture resized to ``size_px`` a side, its proportions given up."""
     shrinks = picture.shape[0] > size_px
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized = cv2.resize(picture, (size_px, size_px), interpolation=method)
     return np.asarray(resized, np.uint8)
 
 
-def read_square(path: Path, size_px: int, *, grey: bool) -> NDArray[np.uint8]:
-    """Read a picture file as a square: ``(S, S)`` luma when ``grey``, else BGR.
+def empty_squares(count: int, size_px: int, *, grey: bool) -> NDArray[np.uint8]:
+    """Return room for ``count`` pictures, as ``PictureArchive.read`` returns them."""
+    shape = (size_px, size_px) if grey else (size_px, size_px, 3)
+    return np.empty((count, *shape), np.uint8)
 
-    Raises:
-        DataError: It is missing or is not a picture.
-    """
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
-    if picture is None:
-        raise DataError(f"{path}: not a picture, or not there; remove or repair it")
-    return to_square(np.asarray(picture, np.uint8), size_px)
+
+def _decode_member(
+    archive: zipfile.ZipFile, name: str, *, grey: bool
+) -> NDArray[np.uint8]:
+    try:
+        encoded = archive.read(name)
+    except KeyError:
+        raise DataError(
+            f"{archive.filename}: lacks {name}, which its table lists"
+        ) from None
+    return decode_picture(encoded, f"{archive.filename}: {name}", grey=grey)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,11 +12,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge_affect.errors import DataError
-from training.data.aff_wild2 import LabelledClip, read_crops, read_sound
+from training.data.aff_wild2 import (
+    LabelledClip,
+    NoSoundError,
+    read_crops,
+    read_sound,
+)
 from training.distributed import barrier, rank, world_size
 from training.features.base import FaceBackbone, Floats, SoundBackbone
 from training.features.clips import ClipFeatures
 
+_LOG = logging.getLogger(__name__)
 _CROPS_AT_ONCE = 256
 
 
@@ -84,9 +91,12 @@ def _face_features(clip: LabelledClip, face: FaceBackbone, cache: Path) -> Float
 def _sound_features(clip: LabelledClip, sound: SoundBackbone, cache: Path) -> Floats:
     def compute() -> Floats:
         times_s: NDArray[np.float64] = np.arange(len(clip.present)) / clip.fps
-        if clip.video is None and clip.sound is None:
+        try:
+            heard = read_sound(clip)
+        except NoSoundError as error:
+            _LOG.warning("%s; it counts as silence", error)
             return np.zeros((len(times_s), sound.width), np.float32)
-        return sound.embed(read_sound(clip), times_s)
+        return sound.embed(heard, times_s)
 
     return _mapped(cache / sound.key / f"{clip_key(clip)}.npy", compute)
 

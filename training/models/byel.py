@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from training.models.face import standardise
+from training.models.face import ConvNormRelu, standardise
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,15 @@ class ByelNetConfig:
     """Number of emotions."""
 
 
-def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
-
-
 class SmallEncoder(nn.Module):
     """Grey pictures to features: plain 3×3 convolutions, under 0.5 M weights."""
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
-        layers: list[nn.Module] = [_block(1, widths[0], 2)]
+        layers: list[nn.Module] = [ConvNormRelu(1, widths[0], stride=2)]
         for inputs, outputs in itertools.pairwise(widths):
-            layers += [_block(inputs, outputs, 2), _block(outputs, outputs, 1)]
+            layers.append(ConvNormRelu(inputs, outputs, stride=2))
+            layers.append(ConvNormRelu(outputs, outputs))
         self.layers = nn.Sequential(*layers)
         self.width = widths[-1]
 

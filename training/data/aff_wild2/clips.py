@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.errors import DataError
+from training.data.aff_wild2.footage import look_at
 from training.data.aff_wild2.labels import (
     Labels,
     no_labels,
     read_multi_task,
     read_uni_task,
 )
-from training.data.aff_wild2.layout import SPLITS, UNI_TASK_SETS, Layout, find_layout
-
-DEFAULT_FPS = 30.0
-"""Frames a second of a clip whose video is missing and whose name tells none."""
-_FPS_IN_NAME = re.compile(r"-(\d{2})-\d{3,4}x\d{3,4}")
-_CROP = re.compile(r"^(\d{5,})\.jpe?g$", re.IGNORECASE)
+from training.data.aff_wild2.layout import (
+    EXPECTED,
+    SETS,
+    SPLITS,
+    UNI_TASK_SETS,
+    Layout,
+    find_layout,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +60,25 @@ class LabelledClip:
 
 
 def load_aff_wild2(
-    root: Path, split: str, sets: Sequence[str] = (*UNI_TASK_SETS, "MTL")
+    root: Path, split: str, sets: Sequence[str] = SETS
 ) -> list[LabelledClip]:
     """Read the clips of a split with the labels of the named sets, by name.
 
     What several sets say of a clip is put together; where two say something of the same
-    frame, the first in the order VA, EXPR, AU, MTL counts. Labels beyond the last crop
-    and crops beyond the last label are cut off.
+    frame, the first in the order VA, EXPR, AU, MTL counts. Labels beyond the video's
+    last frame and frames beyond the last label are cut off; without a video the last
+    crop counts as the last frame.
 
     Raises:
         DataError: The root lacks the split in every named set, or a file is wrong.
+        MissingDependencyError: There are videos, and PyAV is not installed.
     """
     layout = find_layout(root)
     said = gather_labels(layout, split, sets)
     if not said:
+        expected = " or ".join(EXPECTED[name] for name in SETS if name in sets)
         raise DataError(
-            f"{root}: got no {split} part of {', '.join(sets)}; expected a folder such "
-            "as VA_Estimation_Challenge/Train_Set, or MTL_Challenge/train_set.txt"
+            f"{root}: got no {split} part of {', '.join(sets)}; expected {expected}"
         )
     return [_clip(layout, split, name, parts) for name, parts in sorted(said.items())]
 
@@ -87,12 +89,15 @@ def gather_labels(
     """Return for each clip which set says what.
 
     Raises:
-        DataError: The split is none, or a file is wrong.
+        DataError: The split or a set is none, or a file is wrong.
     """
     if split not in SPLITS:
         raise DataError(f"split: got {split!r}, expected one of {', '.join(SPLITS)}")
-    said: dict[str, list[tuple[str, Labels]]] = {}
     chosen = tuple(sets)
+    for name in chosen:
+        if name not in SETS:
+            raise DataError(f"set: got {name!r}, expected one of {', '.join(SETS)}")
+    said: dict[str, list[tuple[str, Labels]]] = {}
     for task in UNI_TASK_SETS:
         if task in chosen:
             for name, path in layout.labels.get((task, split), {}).items():
@@ -116,27 +121,20 @@ def _spread(frames: NDArray[np.int64], labels: Labels) -> Labels:
 def _clip(
     layout: Layout, split: str, name: str, parts: list[tuple[str, Labels]]
 ) -> LabelledClip:
-    folder = layout.crops / name
-    crops = crop_numbers(folder)
-    labelled = max(len(labels.expression) for _, labels in parts)
-    # A crop may be missing anywhere, the last ones too: labels decide, unless there
-    # are more of them than the video can have.
-    video = layout.video_of(name)
-    frames = labelled if not len(crops) else min(labelled, int(crops.max()) + 1)
+    footage = look_at(layout, name)
+    frames = footage.frames(max(len(labels.expression) for _, labels in parts))
     together = no_labels(frames)
     for _, labels in parts:
         _fill(together, labels, frames)
-    present = np.zeros(frames, np.bool_)
-    present[crops[crops < frames]] = True
     return LabelledClip(
         name,
         tuple(kind for kind, _ in parts),
         split,
-        fps_of(name, video),
-        video,
-        layout.sound_of(name),
-        folder,
-        present,
+        footage.fps,
+        footage.video,
+        footage.sound,
+        footage.folder,
+        footage.present(frames),
         together.valence_arousal,
         together.expression,
         together.action_units,
@@ -152,37 +150,3 @@ def _fill(out: Labels, more: Labels, frames: int) -> None:
         held[:n] = np.where(np.isnan(held[:n]), new[:n], held[:n])
     unknown = out.expression[:n] < 0
     out.expression[:n][unknown] = more.expression[:n][unknown]
-
-
-def crop_numbers(folder: Path) -> NDArray[np.int64]:
-    """Return the 0-based frames that have a crop, by one look at the folder."""
-    try:
-        with os.scandir(folder) as entries:
-            matches = [_CROP.match(entry.name) for entry in entries]
-    except OSError:
-        return np.zeros(0, np.int64)
-    numbers = [int(match[1]) - 1 for match in matches if match is not None]
-    return np.array(sorted(n for n in numbers if n >= 0), np.int64)
-
-
-def fps_of(name: str, video: Path | None) -> float:
-    """Return a clip's frames a second: the video's, else the name's, else 30.
-
-    Raises:
-        DataError: The video cannot be opened.
-    """
-    if video is not None:
-        return _video_fps(video)
-    match = _FPS_IN_NAME.search(name)
-    return float(match[1]) if match is not None else DEFAULT_FPS
-
-
-def _video_fps(video: Path) -> float:
-    import av
-
-    try:
-        with av.open(str(video)) as container:
-            rate: Fraction | None = container.streams.video[0].average_rate
-    except (OSError, IndexError, av.FFmpegError) as error:
-        raise DataError(f"{video}: no video that can be opened ({error})") from error
-    return float(rate) if rate else DEFAULT_FPS

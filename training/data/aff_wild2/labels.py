@@ -26,12 +26,15 @@ COLUMNS = {
 }
 """Headers of the uni-task files, without spaces and capitals."""
 _EXPR_ALIASES = {"happy": "happiness", "sad": "sadness", "angry": "anger"}
+_SEVEN = COLUMNS["EXPR"][:-1]
+"""ABAW 2's classes: there was no ``other`` yet."""
 _MTL_HEADS = (
     ("image", "valence", "arousal", "expression", "aus"),
     ("image", "valence", "arousal", "expression", *COLUMNS["AU"]),
 )
 _MTL_NUMBERS = 15
-_CROP = re.compile(r"^(?P<clip>.+)/(?P<number>\d{5,})\.jpe?g$")
+# Six digits are nine hours: a longer number is a slip, and would fill the memory.
+_IMAGE = re.compile(r"(?P<clip>[^./\\][^/\\]*)/(?P<number>\d{5}|[1-9]\d{5})\.jpg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,14 @@ class Labels:
     """``(T,)``; -1 where invalid."""
     action_units: Floats
     """``(T, 12)`` 0 or 1; NaN where invalid."""
+
+    def first(self, frames: int) -> Labels:
+        """Return the labels of the first ``frames`` frames."""
+        return Labels(
+            self.valence_arousal[:frames],
+            self.expression[:frames],
+            self.action_units[:frames],
+        )
 
 
 def no_labels(frames: int) -> Labels:
@@ -63,14 +74,14 @@ def read_uni_task(path: Path, task: str) -> Labels:
             message names file and line.
     """
     lines = _lines(path)
-    _check_header(path, lines[0], task)
+    classes = _check_header(path, lines[0], task)
     width = 1 if task == "EXPR" else len(COLUMNS[task])
     values = _numbers(path, lines[1:], width)
     out = no_labels(len(values))
     if task == "VA":
         out.valence_arousal[:] = _affect(path, values)
     elif task == "EXPR":
-        out.expression[:] = _classes(path, values[:, 0])
+        out.expression[:] = _classes(path, values[:, 0], classes)
     else:
         out.action_units[:] = _units(path, values)
     return out
@@ -84,32 +95,46 @@ def read_multi_task(path: Path) -> dict[str, tuple[NDArray[np.int64], Labels]]:
             message names file and line.
     """
     lines = _lines(path)
-    header = tuple(_word(name) for name in lines[0].split(","))
-    if header not in _MTL_HEADS:
+    header = ["image" if n == "image_location" else n for n in _words(lines[0])]
+    if tuple(header) not in _MTL_HEADS:
         raise DataError(
             f"{path}:1: got the header {lines[0].strip()!r}, expected "
             f"{','.join(_MTL_HEADS[0])} or one column for each action unit"
         )
-    clips, frames, rest = _images(path, lines[1:])
+    names, owner, frames, rest = _images(path, lines[1:])
     values = _numbers(path, rest, _MTL_NUMBERS)
     both = Labels(
         _affect(path, values[:, :2]),
-        _classes(path, values[:, 2]),
+        _classes(path, values[:, 2], len(EXPRESSIONS)),
         _units(path, values[:, 3:]),
     )
-    names = np.array(clips)
+    # By clip, then by frame; rows of one frame stay in the order of the file.
+    order = np.lexsort((frames, owner))
+    _refuse_contradictions(path, order, owner, frames, values)
+    starts = np.searchsorted(owner[order], np.arange(1, len(names)))
     out = {}
-    for name in dict.fromkeys(clips):
-        rows = np.flatnonzero(names == name)
-        out[name] = (
-            frames[rows],
-            Labels(
-                both.valence_arousal[rows],
-                both.expression[rows],
-                both.action_units[rows],
-            ),
-        )
+    for name, rows in zip(names, np.split(order, starts), strict=True):
+        picked = both.valence_arousal[rows], both.expression[rows]
+        out[name] = frames[rows], Labels(*picked, both.action_units[rows])
     return out
+
+
+def _refuse_contradictions(
+    path: Path,
+    order: NDArray[np.intp],
+    owner: NDArray[np.int64],
+    frames: NDArray[np.int64],
+    values: NDArray[np.float64],
+) -> None:
+    first, second = order[:-1], order[1:]
+    same = (owner[first] == owner[second]) & (frames[first] == frames[second])
+    wrong = same & (values[first] != values[second]).any(axis=1)
+    if wrong.any():
+        pair = int(np.flatnonzero(wrong)[0])
+        raise DataError(
+            f"{path}:{second[pair] + 2}: got other labels for the image of line "
+            f"{first[pair] + 2}, expected each image once"
+        )
 
 
 def _lines(path: Path) -> list[str]:
@@ -119,35 +144,38 @@ def _lines(path: Path) -> list[str]:
         raise DataError(f"{path}: cannot be read ({error})") from error
     while lines and not lines[-1].strip():
         lines.pop()
-    if not lines:
-        raise DataError(f"{path}: got an empty file, expected a header and labels")
+    if len(lines) < 2:
+        got = "no labels below the header" if lines else "an empty file"
+        raise DataError(f"{path}: got {got}, expected a header and labels")
     return lines
 
 
-def _word(name: str) -> str:
-    return re.sub(r"\s", "", name).lower()
+def _words(header: str) -> list[str]:
+    return [re.sub(r"\s", "", name).lower() for name in header.split(",")]
 
 
-def _check_header(path: Path, line: str, task: str) -> None:
-    names = [_word(name) for name in line.split(",")]
-    names = [_EXPR_ALIASES.get(name, name) for name in names]
-    if tuple(names) != COLUMNS[task]:
+def _check_header(path: Path, line: str, task: str) -> int:
+    """Return the number of columns that the header names."""
+    names = tuple(_EXPR_ALIASES.get(name, name) for name in _words(line))
+    if names != COLUMNS[task] and not (task == "EXPR" and names == _SEVEN):
         raise DataError(
             f"{path}:1: got the header {line.strip()!r}, "
             f"expected {','.join(COLUMNS[task])}"
         )
+    return len(names)
 
 
 def _numbers(path: Path, lines: list[str], width: int) -> NDArray[np.float64]:
     """Return ``(rows, width)``, read at once: sets have millions of rows."""
-    try:
-        flat = np.array(",".join(lines).split(","), np.float64) if lines else None
-    except ValueError:
-        flat = None
-    counts_fit = all(line.count(",") == width - 1 for line in lines)
-    if flat is None or not counts_fit or not np.isfinite(flat).all():
+    if not all(map(str.strip, lines)):  # loadtxt passes over empty lines
         return _slowly(path, lines, width)
-    return flat.reshape(len(lines), width)
+    try:
+        values = np.loadtxt(lines, np.float64, comments=None, delimiter=",", ndmin=2)
+    except ValueError:
+        return _slowly(path, lines, width)
+    if values.shape[1] != width or not np.isfinite(values).all():
+        return _slowly(path, lines, width)
+    return values
 
 
 def _slowly(path: Path, lines: list[str], width: int) -> NDArray[np.float64]:
@@ -186,11 +214,11 @@ def _affect(path: Path, values: NDArray[np.float64]) -> Floats:
     return out
 
 
-def _classes(path: Path, values: NDArray[np.float64]) -> NDArray[np.int64]:
+def _classes(path: Path, values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     wrong = (values != np.round(values)) | (values < INVALID_LABEL)
-    wrong |= values >= len(EXPRESSIONS)
+    wrong |= values >= count
     if wrong.any():
-        want = f"a whole number from -1 to {len(EXPRESSIONS) - 1}"
+        want = f"a whole number from -1 to {count - 1}"
         _refuse_row(path, wrong, f"the class {values[wrong][0]:g}", want)
     return values.astype(np.int64)
 
@@ -208,18 +236,21 @@ def _units(path: Path, values: NDArray[np.float64]) -> Floats:
 
 def _images(
     path: Path, lines: list[str]
-) -> tuple[list[str], NDArray[np.int64], list[str]]:
-    clips, rest = [], []
+) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64], list[str]]:
+    """Return the clips, each row's clip and 0-based frame, and the rest of the rows."""
+    clips: dict[str, int] = {}
+    owner = np.empty(len(lines), np.int64)
     frames = np.empty(len(lines), np.int64)
+    rest = []
     for index, line in enumerate(lines):
         image, _, numbers = line.partition(",")
-        match = _CROP.match(image.strip())
+        match = _IMAGE.fullmatch(image.strip())
         if match is None or int(match["number"]) < 1:
             raise DataError(
                 f"{path}:{index + 2}: got the image {image.strip()!r}, "
                 "expected CLIP/00001.jpg"
             )
-        clips.append(match["clip"])
+        owner[index] = clips.setdefault(match["clip"], len(clips))
         frames[index] = int(match["number"]) - 1
         rest.append(numbers)
-    return clips, frames, rest
+    return list(clips), owner, frames, rest

@@ -21,7 +21,7 @@ def orthonormality_loss(vectors: Tensor) -> Tensor:
 
 @torch.no_grad()
 def follow(target: nn.Module, online: nn.Module, decay: float) -> None:
-    """Move the target's weights: decay·target + (1 − decay)·online; counts are copied.
+    """Move the target's weights: decay·target + (1 − decay)·online.
 
     The statistics of BatchNorm are the target's own, as it normalises its own batches.
     """

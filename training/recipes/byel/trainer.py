@@ -37,7 +37,7 @@ class ByelTraining:
     """One of ``ARMS``; ``supervised`` spends all steps in stage 2."""
     steps: int = 2000
     """Steps of both stages together, a multiple of 100."""
-    stage_1_share: float = 0.5
+    stage_1_share: float = 0.4
     """Share of the steps in stage 1."""
     batch: int = 128
     """Pictures in a batch, classes drawn alike (paper: 256)."""
@@ -45,7 +45,7 @@ class ByelTraining:
     """Side of the pictures that the encoder sees (paper: 128)."""
     learning_rate: float = 2e-3
     """Highest rate of stage 1 (paper: 0.2 with LARS)."""
-    fine_rate: float = 1e-3
+    fine_rate: float = 2e-3
     """Highest rate of stage 2 (paper: 1e-4 with Adam, 100 epochs)."""
     schedule: str = "one_cycle"
     """How the rate moves, in each stage by itself."""

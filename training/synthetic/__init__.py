@@ -1,0 +1,1 @@
+"""Labelled clips of simulated drivers, filmed into Aff-Wild2's layout."""

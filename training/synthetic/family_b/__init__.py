@@ -1,0 +1,1 @@
+"""Rendering family B: another person, another car, another voice; test only."""
