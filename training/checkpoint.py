@@ -98,8 +98,8 @@ def condense(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, model={}, average=halves, optimizer={})
 
 
-def load_checkpoint(path: Path, recipe: str) -> Checkpoint:
-    """Read a checkpoint that ``recipe`` wrote.
+def load_checkpoint(path: Path, *recipes: str) -> Checkpoint:
+    """Read a checkpoint that one of ``recipes`` wrote.
 
     Raises:
         DataError: The file is missing, damaged or another recipe's.
@@ -114,12 +114,12 @@ def load_checkpoint(path: Path, recipe: str) -> Checkpoint:
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise DataError(
             f"{path}: not a readable checkpoint ({error}); "
-            f"make one with: python -m training train {recipe}"
+            f"make one with: python -m training train {recipes[-1]}"
         ) from error
-    if header["recipe"] != recipe:
+    if header["recipe"] not in recipes:
         raise DataError(
             f"{path}: got a checkpoint of recipe {header['recipe']!r}, "
-            f"expected {recipe!r}"
+            f"expected {' or '.join(recipes)!r}"
         )
     return Checkpoint(
         recipe=header["recipe"],

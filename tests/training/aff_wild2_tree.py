@@ -70,7 +70,7 @@ def write_labels(path: Path, header: str, rows: list[str]) -> Path:
     return path
 
 
-def write_tree(root: Path) -> Path:
+def write_tree(root: Path, frames: int = FRAMES) -> Path:
     """Write two clips for each task and split, and a multi-task file; return ``root``.
 
     Frame 3 of every clip has no crop; frame 2 is marked invalid everywhere.
@@ -89,10 +89,10 @@ def write_tree(root: Path) -> Path:
         ):
             for number in range(2):
                 clip = f"{task}-{split}-{number}"
-                rows = [row] * FRAMES
+                rows = [row] * frames
                 rows[1] = invalid
                 write_labels(root / challenge / folder / f"{clip}.txt", header, rows)
-                write_crops(root, clip, [n for n in range(1, FRAMES + 1) if n != 3])
+                write_crops(root, clip, [n for n in range(1, frames + 1) if n != 3])
                 write_sound(root, clip)
         rows = [f"va-{split}-0/{n:05}.jpg,0.1,0.2,6" + ",1" * 12 for n in (1, 2, 5)]
         name = "train_set.txt" if split == "train" else "validation_set.txt"

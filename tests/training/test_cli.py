@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.training.aff_wild2_tree import write_tree
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.cli import main
 from training.config import from_plain, to_plain
@@ -126,3 +128,47 @@ def test_condense_keeps_what_an_export_needs(tmp_path: Path) -> None:
     for name, value in net.state_dict().items():
         assert torch.allclose(loaded.state_dict()[name], value, atol=1e-3)
     assert load_checkpoint(out, "face").metrics == whole.metrics
+
+
+CLIP_RECIPES = (
+    "mtl_kd",
+    "cross_attention",
+    "soft_prompt",
+    "masked_transformer",
+    "capnet",
+)
+
+
+TINY = {name: ["hop=4"] for name in CLIP_RECIPES} | {
+    "mtl_kd": ["hop=4", "sound_past_s=1.0"],
+    "capnet": ["hop=4", "window_s=1.0"],
+}
+"""Settings that fit clips of three seconds, beside one epoch."""
+
+
+@pytest.fixture(scope="module")
+def long_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a root whose clips are as long as the recipes' windows."""
+    return write_tree(tmp_path_factory.mktemp("clips"), frames=90)
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+@pytest.mark.parametrize("name", CLIP_RECIPES)
+def test_recipes_on_clips_train_measure_and_label(
+    name: str, long_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a root to a checkpoint, figures and soft targets, all by the command."""
+    pytest.importorskip("av")
+    shared = ["--data", str(long_tree), "--cache", str(tmp_path / "cache")]
+    settings = ["epochs=1", "batch=2", *TINY[name]]
+    flags = [flag for setting in settings for flag in ("--set", setting)]
+    out = str(tmp_path / "run")
+    assert main(["train", name, *shared, "--out", out, *flags]) == 0
+    best = capsys.readouterr().out.strip()
+    assert main(["evaluate", name, "--checkpoint", best, *shared]) == 0
+    assert json.loads(capsys.readouterr().out)
+    targets = str(tmp_path / "targets")
+    command = ["label", name, "--checkpoint", best, *shared, "--out", targets]
+    assert main(command) == 0
+    assert list(Path(targets).glob("clips/train/*.npz"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +19,8 @@ from edge_affect.errors import ConfigError
 from edge_affect.labels import EXPRESSIONS
 from training import distributed
 from training.challenge import Estimates
-from training.clip_recipe import trainer_functions
+from training.checkpoint import load_checkpoint
+from training.clip_recipe import Trainable, trainer_functions
 from training.clip_trainer import ClipTrainer
 from training.features.text import text_vectors
 from training.models.cross_attention import CrossAttentionNet, CrossAttentionShape
@@ -219,3 +221,13 @@ def streams(
 
 
 train, evaluate = trainer_functions(CrossAttentionTrainer)
+
+
+def trainer_of(checkpoint: Path) -> Trainable:
+    """Return the trainer that wrote ``checkpoint``, so that it can label clips.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    load_checkpoint(checkpoint, CrossAttentionTrainer.recipe)
+    return CrossAttentionTrainer

@@ -14,7 +14,7 @@ from edge_affect.errors import ConfigError
 from training import distributed
 from training.challenge import Estimates
 from training.checkpoint import load_checkpoint
-from training.clip_recipe import trainer_functions
+from training.clip_recipe import Trainable, trainer_functions
 from training.clip_trainer import ClipTrainer
 from training.inputs import Inputs
 from training.losses import focal_binary_cross_entropy, focal_cross_entropy, va_loss
@@ -274,3 +274,12 @@ PRESETS = {
     ),
 }
 """The paper's EXPR runs take batch 512 and learning_rate 1e-4."""
+
+
+def trainer_of(checkpoint: Path) -> Trainable:
+    """Return the trainer that wrote ``checkpoint``, so that it can label clips.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    return TRAINERS[load_checkpoint(checkpoint, RECIPE).config["task"]]

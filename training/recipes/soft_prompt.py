@@ -18,7 +18,14 @@ from torch.nn import functional
 from edge_affect.errors import ConfigError
 from training import distributed
 from training.challenge import Estimates, p_va
-from training.clip_recipe import load_config, load_net, load_tape, trainer_functions
+from training.checkpoint import load_checkpoint
+from training.clip_recipe import (
+    Trainable,
+    load_config,
+    load_net,
+    load_tape,
+    trainer_functions,
+)
 from training.clip_trainer import ClipTrainer, clip_figures, estimate_rows
 from training.features.text import text_vectors
 from training.inputs import Inputs
@@ -235,3 +242,13 @@ def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
     return soft_prompt_figures(
         config, load_net(SoftPromptTrainer, checkpoint, tape), tape
     )
+
+
+def trainer_of(checkpoint: Path) -> Trainable:
+    """Return the trainer that wrote ``checkpoint``, so that it can label clips.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    load_checkpoint(checkpoint, SoftPromptTrainer.recipe)
+    return SoftPromptTrainer

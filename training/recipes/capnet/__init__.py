@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from training.clip_recipe import load_config, load_net, load_tape
+from training.checkpoint import load_checkpoint
+from training.clip_recipe import Trainable, load_config, load_net, load_tape
 from training.data.aff_wild2 import load_aff_wild2
 from training.inputs import Inputs
 from training.loop import run
@@ -55,3 +56,13 @@ def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
     tape = load_tape(inputs, config, "valid", _SETS)
     net = load_net(TemporalTrainer, checkpoint, tape)
     return capnet_figures(config, net, tape)
+
+
+def trainer_of(checkpoint: Path) -> Trainable:
+    """Return the trainer that wrote ``checkpoint``, so that it can label clips.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    load_checkpoint(checkpoint, TemporalTrainer.recipe)
+    return TemporalTrainer

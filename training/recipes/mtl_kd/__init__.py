@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from training.clip_recipe import load_config, load_net, load_tape
+from training.checkpoint import load_checkpoint
+from training.clip_recipe import Trainable, load_config, load_net, load_tape
 from training.data.aff_wild2 import load_aff_wild2
 from training.features.cache import gather_features
 from training.features.clips import ClipFeatures
@@ -28,7 +29,7 @@ from training.recipes.mtl_kd.soft import soft_labels
 from training.recipes.mtl_kd.trainer import StudentTrainer, TeacherTrainer
 from training.tape import Tape
 
-__all__ = ["PRESETS", "evaluate", "fit_student", "fit_teacher", "train"]
+__all__ = ["PRESETS", "evaluate", "fit_student", "fit_teacher", "train", "trainer_of"]
 
 
 def train(config: MtlKdConfig, inputs: Inputs, out: Path) -> Path:
@@ -105,3 +106,15 @@ def _load_sets(config: TeacherConfig, inputs: Inputs) -> Tape:
         labelled = load_aff_wild2(inputs.data, "train", (name,))
         clips += gather_features(labelled, face, sound, inputs.cache)
     return Tape.join(clips)
+
+
+def trainer_of(checkpoint: Path) -> Trainable:
+    """Return the trainer that wrote ``checkpoint``, so that it can label clips.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    kinds: dict[str, Trainable] = {
+        kind.recipe: kind for kind in (TeacherTrainer, StudentTrainer)
+    }
+    return kinds[load_checkpoint(checkpoint, *kinds).recipe]
