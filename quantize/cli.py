@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import warnings
 from pathlib import Path
 
-from edge_affect.errors import EdgeAffectError
+from edge_affect.errors import EdgeAffectError, UsageError
+
+DATA_VARIABLE = "EDGE_AFFECT_DATA"
+"""Environment variable that names the data root when ``--data`` does not."""
+GRAPH_NAMES = ("face", "voice", "affect")
+TARGETS = ("cpu-fp32", "cpu-int8", "trt-int8", "trt-fp16")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -17,51 +24,95 @@ def build_parser() -> argparse.ArgumentParser:
         description="Turn checkpoints into the graphs of each target.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
+    for name, told in (
+        ("ptq", "quantize a checkpoint: ranges from training material"),
+        ("qat", "quantize, then train to say what the float network says"),
+        ("sensitivity", "measure what each layer costs at 8 and at 4 bits"),
+    ):
+        command = commands.add_parser(name, help=told)
+        _add_network(command)
+        _add_material(command)
+        command.add_argument("--out", required=True, type=Path, help="file to write")
+        if name != "sensitivity":
+            command.add_argument("--scheme", default="W8A8_PER_CHANNEL")
+        if name == "qat":
+            command.add_argument("--steps", type=int, default=400)
     export = commands.add_parser(
         "export",
-        help="write a checkpoint's graph and compare it with torch",
+        help="write a graph for a target and compare it with torch",
         description="Write GRAPH.TARGET.onnx, check it and compare it with torch over "
         "200 steps; print one JSON line.",
     )
-    export.add_argument("graph", choices=("face", "voice", "affect"))
-    export.add_argument(
-        "--checkpoint", required=True, type=Path, help="best.safetensors of the recipe"
-    )
+    _add_network(export)
+    _add_target(export)
     export.add_argument(
         "--out", required=True, type=Path, help="folder that receives the graph"
     )
-    export.add_argument("--target", choices=("cpu-fp32",), default="cpu-fp32")
+    parity = commands.add_parser("parity", help="compare a graph with torch again")
+    _add_network(parity)
+    _add_target(parity)
+    parity.add_argument("--file", required=True, type=Path, help="the graph")
+    parity.add_argument("--steps", type=int, default=200)
+    check = commands.add_parser("check", help="prove the rules of a target on a file")
+    check.add_argument("file", type=Path)
+    check.add_argument("--target", choices=TARGETS, required=True)
     return parser
+
+
+def _add_network(command: argparse.ArgumentParser) -> None:
+    command.add_argument("graph", choices=GRAPH_NAMES)
+    command.add_argument(
+        "--checkpoint", required=True, type=Path, help="the float network"
+    )
+
+
+def _add_target(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--target", choices=TARGETS, default="cpu-fp32")
+    command.add_argument(
+        "--quantized", type=Path, help="int8 targets: what ptq or qat wrote"
+    )
+
+
+def _add_material(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data",
+        type=Path,
+        help=f"data root (default: the environment's {DATA_VARIABLE})",
+    )
+    command.add_argument("--face", type=Path, help="affect: the face checkpoint")
+    command.add_argument("--voice", type=Path, help="affect: the voice checkpoint")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit code: 0 done, 1 failed, 2 wrong usage."""
     arguments = build_parser().parse_args(argv)
     try:
-        told = _export(arguments)
+        told = _run(arguments)
     except EdgeAffectError as error:
         sys.stderr.write(f"quantize: {error}\n")
         return error.exit_code
-    sys.stdout.write(json.dumps(told) + "\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("quantize: stopped\n")
+        return 130
+    table = told.pop("table", "")
+    sys.stdout.write(str(table) + json.dumps(told) + "\n")
     return 0
 
 
-def _export(arguments: argparse.Namespace) -> dict[str, object]:
-    # torch takes seconds to import: --help and wrong usage do not wait for it.
-    from quantize.export import export_graph
-    from quantize.graphs import LOADERS
-    from quantize.parity import check_parity
+def _run(arguments: argparse.Namespace) -> dict[str, object]:
+    if "data" in arguments:
+        named = arguments.data or os.environ.get(DATA_VARIABLE)
+        if not named:
+            raise UsageError(
+                "--data: got none; expected the data root's folder, "
+                f"or {DATA_VARIABLE} set"
+            )
+        arguments.data = Path(named)
+    with warnings.catch_warnings():
+        # Brevitas warns of itself when it is imported, and of what it will remove.
+        warnings.filterwarnings("ignore", module="brevitas")
+        # torch takes seconds to import: --help and wrong usage do not wait for it.
+        from quantize import commands
 
-    graph = LOADERS[arguments.graph](arguments.checkpoint)
-    path = arguments.out / f"{arguments.graph}.{arguments.target}.onnx"
-    export_graph(graph, path, arguments.target)
-    parity = check_parity(graph, path)
-    return {
-        "graph": arguments.graph,
-        "target": arguments.target,
-        "file": str(path),
-        "bytes": path.stat().st_size,
-        "steps": parity.steps,
-        "largest_difference": parity.largest,
-        "difference_at": parity.where,
-    }
+        told: dict[str, object] = getattr(commands, arguments.command)(arguments)
+    return told

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -123,24 +124,15 @@ def affect_graph(net: AffectNet) -> Graph:
     )
 
 
-def load_face(path: Path) -> Graph:
-    """Load the face graph of a checkpoint; raises DataError."""
-    return face_graph(load_face_net(path))
-
-
-def load_voice(path: Path) -> Graph:
-    """Load the voice graph of a checkpoint; raises DataError."""
-    return voice_graph(load_voice_net(path))
-
-
-def load_affect(path: Path) -> Graph:
-    """Load the affect graph of a checkpoint; raises DataError."""
-    return affect_graph(load_affect_net(path))
-
-
-LOADERS: dict[str, Callable[[Path], Graph]] = {
-    "face": load_face,
-    "voice": load_voice,
-    "affect": load_affect,
+LOADERS: dict[str, Callable[[Path], nn.Module]] = {
+    "face": load_face_net,
+    "voice": load_voice_net,
+    "affect": load_affect_net,
 }
-"""Graph → how to load it from a checkpoint."""
+"""Graph → how to load its network from a checkpoint; each raises DataError."""
+GRAPHS: dict[str, Callable[[Any], Graph]] = {
+    "face": face_graph,
+    "voice": voice_graph,
+    "affect": affect_graph,
+}
+"""Graph → how to describe its network, float or quantized."""

@@ -193,7 +193,7 @@ def _weights(scheme: Scheme, target: str, *, tensors: bool) -> dict[str, Any]:
         "weight_quant": lambda _, name: fine if scheme.bits_of(name) else None,
         "weight_bit_width": lambda _, name: scheme.bits_of(name) or 8,
         "bias_quant": lambda _, name: bias if scheme.bits_of(name) else None,
-        "return_quant_tensor": tensors,
+        "return_quant_tensor": lambda _, name: tensors and bool(scheme.bits_of(name)),
     }
 
 

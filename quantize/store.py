@@ -61,7 +61,8 @@ def save_quantized(path: Path, file: QuantizedFile) -> None:
         "source": file.source,
         "scheme": json.dumps(asdict(file.scheme)),
     }
-    tensors = {name: value.contiguous() for name, value in file.tensors.items()}
+    # Both sides of a sum share one threshold, which the format wants twice.
+    tensors = {name: value.contiguous().clone() for name, value in file.tensors.items()}
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

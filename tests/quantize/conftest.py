@@ -10,9 +10,10 @@ pytest.importorskip("onnx")
 import torch
 
 from quantize.graphs import Graph, affect_graph, face_graph, voice_graph
-from training.models.affect import AffectConfig, AffectNet
+from quantize.material import Batches
+from training.models.affect import AffectConfig, AffectInput, AffectNet
 from training.models.face import FaceConfig, FaceNet
-from training.models.voice import VoiceConfig, VoiceNet
+from training.models.voice import HOP_COLUMNS, MELS, VoiceConfig, VoiceNet
 
 
 @pytest.fixture(params=["face", "voice", "affect"])
@@ -27,3 +28,39 @@ def graph(request: pytest.FixtureRequest) -> Graph:
         return voice_graph(net.requires_grad_(False))
     shape_of_affect = AffectConfig(face=6, voice=5, width=8)
     return affect_graph(AffectNet(shape_of_affect).requires_grad_(False))
+
+
+def net_of(graph: Graph) -> torch.nn.Module:
+    """Return the network behind a graph's module."""
+    net = graph.module.net
+    assert isinstance(net, torch.nn.Module)
+    return net
+
+
+@pytest.fixture
+def batches(graph: Graph) -> Batches:
+    """Return inputs that the graph's network is called with."""
+    random = torch.Generator().manual_seed(1)
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=random)
+
+    net = net_of(graph)
+    if isinstance(net, FaceNet):
+        return Batches(tuple((drawn(8, 1, 56, 56) * 255,) for _ in range(4)))
+    if isinstance(net, VoiceNet):
+        mels = [4 * drawn(3, 2 * HOP_COLUMNS, MELS) - 2 for _ in range(4)]
+        return Batches(tuple((mel, net.new_state(3)) for mel in mels))
+    assert isinstance(net, AffectNet)
+    calls = []
+    for _ in range(4):
+        given = AffectInput(
+            2 * drawn(8, 1, 6),
+            2 * drawn(8, 1, 5),
+            (drawn(8, 1, 1) < 0.7).float(),
+            (drawn(8, 1, 1) < 0.7).float(),
+            drawn(8, 1, 1),
+            drawn(8, 1, 1),
+        )
+        calls.append((given, net.new_state(8)))
+    return Batches(tuple(calls))
