@@ -1,18 +1,20 @@
-"""``python -m benchmarks``: measure a bundle and write down what came out."""
+"""``python -m benchmarks``: measure bundles and graphs, write down what came out."""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
 from benchmarks.accuracy import measure_accuracy
+from benchmarks.graphs import measure_graphs
 from benchmarks.machine import machine_info, source_commit
 from benchmarks.progress import Progress
-from benchmarks.records import Result, save_result
-from benchmarks.subject import Subject, open_subject
+from benchmarks.records import Record, Result, save_result
+from benchmarks.subject import open_subject
 from benchmarks.table import render
 from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.commands.terminal import Terminal
@@ -28,15 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     given = _parser().parse_args(arguments)
     progress = Progress(Terminal(sys.stderr))
+    measure = {"accuracy": _accuracy, "graphs": _graphs}[given.command]
     try:
-        subject = open_subject(given.bundle)
-        records = measure_accuracy(subject, given.data, given.limit, progress)
-        save_result(
-            given.json, Result(machine_info(), _run(given, subject), tuple(records))
-        )
+        run, records = measure(given, progress)
+        save_result(given.json, Result(machine_info(), run, tuple(records)))
     except EdgeAffectError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("benchmarks: stopped; nothing was written", file=sys.stderr)
+        return 130
     print(render(records))
     return 0
 
@@ -57,6 +60,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="take N examples of each split, evenly spread: a quick look, no figure",
     )
+    graphs = commands.add_parser(
+        "graphs", help="time graph files against the first, one thread, in turns"
+    )
+    add = graphs.add_argument
+    add("files", type=Path, nargs="+", metavar="GRAPH", help="ROLE.TARGET.onnx")
+    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
+    add("--rounds", type=_positive, default=1000, help="calls of each (%(default)s)")
     return parser
 
 
@@ -67,17 +77,15 @@ def _positive(text: str) -> int:
     return value
 
 
-def _run(given: argparse.Namespace, subject: Subject) -> dict[str, object]:
-    """Say what ran; the user's paths stay out of it."""
+def _accuracy(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    subject = open_subject(given.bundle)
+    records = measure_accuracy(subject, given.data, given.limit, progress)
     command = "python -m benchmarks accuracy --data ROOT --json FILE"
     command += " --bundle DIR" if given.bundle else ""
     command += f" --limit {given.limit}" if given.limit else ""
-    utc_s = SystemClock().wall_ns() // NS_PER_S
-    return {
-        "schema": SCHEMA,
-        "command": command,
-        "utc": datetime.fromtimestamp(utc_s, timezone.utc).isoformat(),
-        "commit": source_commit(CHECKOUT),
+    run = _run(command) | {
         "bundle": {
             "name": subject.manifest.name,
             "version": subject.manifest.version,
@@ -88,6 +96,39 @@ def _run(given: argparse.Namespace, subject: Subject) -> dict[str, object]:
         "target": subject.target,
         "bootstraps": BOOTSTRAP_DRAWS,
         "limit": given.limit,
+    }
+    return run, list(records)
+
+
+def _graphs(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    records = [
+        record
+        for paced in (False, True)
+        for record in measure_graphs(given.files, given.rounds, progress, paced=paced)
+    ]
+    names = " ".join(path.name for path in given.files)
+    run = _run(f"python -m benchmarks graphs {names} --json FILE") | {
+        "digests": {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in given.files
+        },
+        "rounds": given.rounds,
+        "threads": 1,
+        "bootstraps": BOOTSTRAP_DRAWS,
+    }
+    return run, records
+
+
+def _run(command: str) -> dict[str, object]:
+    """Say what ran; the user's paths stay out of it."""
+    utc_s = SystemClock().wall_ns() // NS_PER_S
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        "utc": datetime.fromtimestamp(utc_s, timezone.utc).isoformat(),
+        "commit": source_commit(CHECKOUT),
     }
 
 

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 from benchmarks.records import Record
 
-_COLUMNS = ("set", "split", "head", "stage", "metric", "value", "95 % interval", "n")
+_COLUMNS = (
+    "set",
+    "split",
+    "head",
+    "stage",
+    "target",
+    "metric",
+    "value",
+    "95 % interval",
+    "n",
+)
 
 
 def render(records: Sequence[Record]) -> str:
@@ -28,6 +38,7 @@ def _cells(record: Record) -> tuple[str, ...]:
         record.split or "",
         record.head or "",
         record.stage or "",
+        record.target or "",
         record.metric,
         f"{record.value:.3f}",
         interval,

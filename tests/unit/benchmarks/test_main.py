@@ -41,8 +41,8 @@ def test_main_measures_a_bundle_and_writes_its_result(
     assert result.run["target"] == "cpu-fp32"
     assert str(tmp_path) not in out.read_text(encoding="utf-8")
     captured = capsys.readouterr()
-    printed = [line.split()[:5] for line in captured.out.splitlines()]
-    assert ["ferplus", "valid", "expression", "face", "accuracy"] in printed
+    printed = [line.split()[:6] for line in captured.out.splitlines()]
+    assert ["ferplus", "valid", "expression", "face", "cpu-fp32", "accuracy"] in printed
     assert captured.err == ""
 
 
