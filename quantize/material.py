@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from edge_affect.errors import DataError
 from edge_affect.sensing.logmel import logmel
@@ -54,10 +55,10 @@ class Batches:
                     "expected finite ones; repair the data"
                 )
 
-    def run(self, net: nn.Module) -> None:
-        """Call ``net`` with each of them, without gradients."""
+    def run(self, net: nn.Module, told: str) -> None:
+        """Call ``net`` with each of them, without gradients; ``told`` says what for."""
         with torch.no_grad():
-            for call in self.calls:
+            for call in tqdm(self.calls, desc=told, leave=False, disable=None):
                 net(*call)
 
 

@@ -45,10 +45,10 @@ def calibrate(net: nn.Module, batches: Batches, *, correct_biases: bool) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of statistics that begin empty
         with torch.no_grad(), calibration_mode(net):
-            batches.run(net)
+            batches.run(net, "ranges")
         if correct_biases:
             with torch.no_grad(), bias_correction_mode(net, skip_if_no_bias=True):
-                batches.run(net)
+                batches.run(net, "biases")
     for name, value in net.state_dict().items():
         if not torch.isfinite(value).all():
             raise DataError(
