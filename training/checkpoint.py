@@ -33,6 +33,8 @@ class Checkpoint:
     """Optimiser tensors, keyed ``PARAMETER/NAME``; empty in a finished checkpoint."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Figures on the selection part."""
+    data: str = ""
+    """Digest of what it was trained on; empty where nobody kept one."""
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -126,5 +128,6 @@ def load_checkpoint(path: Path, *recipes: str) -> Checkpoint:
         config=header["config"],
         epoch=header["epoch"],
         metrics=header["metrics"],
+        data=header.get("data", ""),
         **parts,
     )

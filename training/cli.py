@@ -179,7 +179,11 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(f"training: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("training: stopped; the same command goes on from here\n")
+        goes_on = arguments.command in _RESUMABLE
+        sys.stderr.write(
+            "training: stopped"
+            + ("; the same command goes on from here\n" if goes_on else "\n")
+        )
         return 130
     return 0
 
@@ -278,6 +282,8 @@ def _claims(arguments: argparse.Namespace) -> None:
         run_claims(arguments.study, claims)
 
 
+_RESUMABLE = ("train", "label", "distill", "synthesize", "claims")
+"""Commands that keep what is finished and go on with the rest."""
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "list": _list,
     "train": _train,

@@ -13,6 +13,7 @@ from training.checkpoint import load_checkpoint
 from training.clip_trainer import ClipTrainer, clip_figures
 from training.config import from_plain
 from training.data.aff_wild2 import load_aff_wild2
+from training.data.aff_wild2.layout import video_name
 from training.features.cache import gather_features
 from training.features.clips import ClipFeatures
 from training.features.open import open_face_backbone, open_sound_backbone
@@ -56,6 +57,23 @@ def load_clips(
     return gather_features(clips, face, sound, inputs.cache)
 
 
+def refuse_overlap(train: Tape, dev: Tape) -> None:
+    """Make sure that no video is in both parts, under any subject's name.
+
+    Raises:
+        DataError: One is; the message names it.
+    """
+    both = {video_name(name) for name in train.names} & {
+        video_name(name) for name in dev.names
+    }
+    if both:
+        raise DataError(
+            f"video {min(both)}: got it in the training part and in the validation "
+            f"part, of {len(both)} such, expected each in one; move its label files of "
+            "one part away"
+        )
+
+
 def trainer_functions(
     kind: Trainable, sets: Sequence[str] = ALL_SETS
 ) -> tuple[
@@ -64,7 +82,8 @@ def trainer_functions(
     """Return the ``train`` and ``evaluate`` of a recipe that is one trainer."""
 
     def train(config: Any, inputs: Inputs, out: Path) -> Path:
-        tapes = (load_tape(inputs, config, part, sets) for part in ("train", "valid"))
+        tapes = [load_tape(inputs, config, part, sets) for part in ("train", "valid")]
+        refuse_overlap(*tapes)
         return run(kind(config, *tapes), out)
 
     def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:

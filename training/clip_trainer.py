@@ -49,6 +49,7 @@ class ClipTrainer(Trainer[SettingsT, NetT], Generic[SettingsT, NetT]):
     A recipe gives its network, the loss of a batch of rows and the estimates for rows.
     """
 
+    shares_batches: ClassVar[bool] = True
     task: ClassVar[str]
     """What a frame must be labelled with to count: VA, EXPR or AU."""
     config_type: ClassVar[type[Any]]
@@ -57,6 +58,7 @@ class ClipTrainer(Trainer[SettingsT, NetT], Generic[SettingsT, NetT]):
     def __init__(self, config: SettingsT, train: Tape, dev: Tape) -> None:
         self.train = train
         self.dev = dev
+        self.data = f"{train.digest()} {dev.digest()}"
         self.rows = self.trained_rows(config)
         steps = len(self.rows) // config.hop // config.batch
         if steps == 0:

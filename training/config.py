@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from collections.abc import Sequence
@@ -13,6 +14,17 @@ from typing import Any, TypeVar
 from edge_affect.errors import ConfigError
 
 T = TypeVar("T")
+
+AT_LEAST_ONE = {
+    *("epochs", "batch", "hop", "steps", "frames", "layers", "heads", "size_px"),
+    *("width", "hidden", "embedding", "classes", "projection", "clip_hops"),
+    *("cells", "repeats", "synthetic_batch", "patience"),
+}
+"""Settings that count something; 0 of it is no run."""
+ABOVE_ZERO = {"learning_rate", "fine_rate", "rate_hz", "temperature", "window_s"}
+"""Settings that must be positive."""
+SHARES = {"dropout", "average", "decay", "stage_1_share", "kd_share", "mask_share"}
+"""Settings between 0 and 1."""
 
 
 def to_plain(config: Any) -> dict[str, Any]:
@@ -64,12 +76,25 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 
 def _scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
     # bool is an int in Python, but `epochs: true` is a mistake.
     is_kind = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     if not is_kind:
         raise _refusal(where, value, f"a value of type {hint.__name__}")
+    _check_range(where, value)
     return value
+
+
+def _check_range(where: str, value: Any) -> None:
+    name = where.rpartition(".")[2].partition("[")[0]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _refusal(where, value, "a finite number")
+    if name in AT_LEAST_ONE and isinstance(value, int) and value < 1:
+        raise _refusal(where, value, "1 or more")
+    if name in ABOVE_ZERO and value <= 0:
+        raise _refusal(where, value, "more than 0")
+    if name in SHARES and not 0 <= value <= 1:
+        raise _refusal(where, value, "a share from 0 to 1")
 
 
 def _refusal(where: str, value: Any, expected: str) -> ConfigError:

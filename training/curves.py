@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +12,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from edge_affect.errors import DataError
 from training import distributed
+
+_LOG = logging.getLogger(__name__)
 
 
 class Curves:
@@ -33,12 +37,19 @@ class Curves:
         """Add the figures of an epoch; what is not finite is left out."""
         if self._writer is None:
             return
-        for name, value in figures.items():
-            if math.isfinite(value):
-                self._writer.add_scalar(name, value, epoch)
+        try:
+            for name, value in figures.items():
+                if math.isfinite(value):
+                    self._writer.add_scalar(name, value, epoch)
+            self._writer.flush()
+        except OSError as error:
+            # Curves are a convenience: the run is worth more than they are.
+            _LOG.warning("curves are written no longer (%s)", error)
+            self._writer = None
 
     def close(self) -> None:
         """Write what is still held back."""
         if self._writer is not None:
-            self._writer.close()
+            with contextlib.suppress(OSError):
+                self._writer.close()
             self._writer = None

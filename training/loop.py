@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from edge_affect.errors import ConfigError, DataError
+from edge_affect.errors import ConfigError, DataError, UsageError
 from training import distributed
 from training.checkpoint import (
     Checkpoint,
@@ -78,6 +78,10 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
 
     recipe: ClassVar[str]
     """Name of the recipe, stored in its checkpoints."""
+    shares_batches: ClassVar[bool] = False
+    """Whether ``losses`` shares each batch among the processes of torchrun."""
+    data: str = ""
+    """Digest of what it trains on; a run goes on with the same data only."""
     selection: ClassVar[str]
     """The figure of ``evaluate`` that the best epoch is chosen by; higher is better."""
 
@@ -157,21 +161,26 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
         for step, loss in enumerate(progress):
             value = loss.detach().item()
             if not math.isfinite(value):
-                raise DataError(
-                    f"{self.recipe}: the loss became {value} at epoch "
-                    f"{epoch + 1}; the last checkpoint is intact; lower "
-                    "learning_rate and start again"
-                )
+                raise self._not_finite("loss", value, epoch)
             total += value
-            self._update(loss, self.rate(epoch * self.steps + step))
+            self._update(loss, self.rate(epoch * self.steps + step), epoch)
         return total / self.steps
 
-    def _update(self, loss: Tensor, rate: float) -> None:
+    def _not_finite(self, what: str, value: float, epoch: int) -> DataError:
+        return DataError(
+            f"{self.recipe}: the {what} became {value} at epoch {epoch + 1}; the last "
+            "checkpoint is intact; lower learning_rate and start again"
+        )
+
+    def _update(self, loss: Tensor, rate: float, epoch: int) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), LARGEST_GRADIENT)
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), LARGEST_GRADIENT)
+        if not torch.isfinite(norm):
+            # The weights are still those of before: one such step would spoil them all.
+            raise self._not_finite("gradient", float(norm), epoch)
         self.optimizer.step()
         update_average(self.average, self.net, self.config.average)
 
@@ -199,6 +208,11 @@ def run(trainer: Trainer[Any, Any], out: Path) -> Path:
         DataError: The loss is not finite, a checkpoint cannot be written, or the one
             in ``out`` was trained with other settings.
     """
+    if distributed.world_size() > 1 and not trainer.shares_batches:
+        raise UsageError(
+            f"torchrun: got {distributed.world_size()} processes, but {trainer.recipe} "
+            "is the work of one; start it without"
+        )
     progress = _begin(trainer, out / "last.safetensors")
     best = out / "best.safetensors"
     curves = Curves(out / "curves", progress.epoch)
@@ -209,6 +223,12 @@ def run(trainer: Trainer[Any, Any], out: Path) -> Path:
         loss = trainer.train_epoch(epoch)
         figures = {f"dev_{name}": value for name, value in trainer.evaluate().items()}
         figure = distributed.agreed(figures[f"dev_{trainer.selection}"])
+        if math.isnan(figure):
+            raise DataError(
+                f"{trainer.recipe}: {trainer.selection} of the selection part is NaN "
+                f"at epoch {epoch + 1}; the last checkpoint is intact; look at its "
+                "labels"
+            )
         is_best = progress.tell(figure)
         figures[f"best_{trainer.selection}"] = progress.best
         figures["best_epoch"] = progress.best_epoch
@@ -239,7 +259,7 @@ class _Progress:
 
     def tell(self, figure: float) -> bool:
         """Take the newest epoch's figure; return whether it is the best one."""
-        if figure < self.best:
+        if not figure > self.best:
             return False
         self.best, self.best_epoch = figure, self.epoch
         return True
@@ -273,6 +293,7 @@ def _checkpoint(
         trainer.average.state_dict(),
         optimizer,
         figures,
+        trainer.data,
     )
 
 
@@ -281,6 +302,11 @@ def _restore(trainer: Trainer[Any, Any], resumed: Checkpoint, path: Path) -> Non
     if other:
         raise DataError(
             f"{path}: was trained with another {', '.join(other)}; "
+            "give another --out or remove it"
+        )
+    if resumed.data and resumed.data != trainer.data:
+        raise DataError(
+            f"{path}: was trained on other data, or by another teacher; "
             "give another --out or remove it"
         )
     trainer.net.load_state_dict(resumed.model)

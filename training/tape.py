@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,20 +75,35 @@ class Tape:
             action_units=joined("action_units"),
         )
 
-    def past(self, rows: Tensor, ago_s: Sequence[float]) -> tuple[Tensor, Tensor]:
+    def digest(self) -> str:
+        """Return a short digest of the clips, their labels and their features."""
+        told = hashlib.sha256("|".join(self.names).encode())
+        for values in (self.start, self.face, self.sound, self.valence_arousal):
+            told.update(np.ascontiguousarray(values.numpy()).tobytes())
+        for labels in (self.expression, self.action_units):
+            told.update(np.ascontiguousarray(labels.numpy()).tobytes())
+        return told.hexdigest()[:16]
+
+    def past(
+        self, rows: Tensor, ago_s: Sequence[float], *, at_least: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Return the rows that lay ``ago_s`` before each of ``rows`` in its clip.
 
         Args:
             rows: ``(B,)`` int64.
-            ago_s: ``n`` seconds, 0 or more; the frame is the nearest one not later
-                than that by more than half a frame.
+            ago_s: ``n`` seconds, 0 or more.
+            at_least: Whether the frame is the newest one that is as old, or older;
+                else it is the nearest one, which may be half a frame younger.
 
         Returns:
             ``(B, n)`` int64 rows, those before the clip's start replaced by its first,
             and ``(B, n)`` bool: whether they lay in the clip.
         """
         ago = torch.tensor(list(ago_s), dtype=torch.float64)
-        back = torch.round(ago[None] * self.fps[rows][:, None]).long()
+        frames = ago[None] * self.fps[rows][:, None]
+        # A third of a second at 30 a second is 10 frames, though floats say 10.0000001.
+        back = torch.ceil(frames - 1e-6) if at_least else torch.round(frames)
+        back = back.long()
         wanted = rows[:, None] - back
         start = self.start[rows][:, None]
         return torch.maximum(wanted, start), wanted >= start

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from edge_affect.errors import ConfigError
-from training.config import differing_keys, from_plain, to_plain
+from training.config import differing_keys, from_plain, read_config, to_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,28 @@ def test_from_plain_names_an_unknown_key() -> None:
     """The message has the key's whole path."""
     with pytest.raises(ConfigError, match=r"inner\.depth"):
         from_plain(Outer, {"inner": {"depth": 3}})
+
+
+@dataclass(frozen=True, slots=True)
+class Ranged:
+    batch: int = 1
+    learning_rate: float = 0.1
+    dropout: float = 0.0
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("batch=0", "batch: got 0, expected 1 or more"),
+        ("learning_rate=-1", "learning_rate: got -1.0, expected more than 0"),
+        ("dropout=2", "dropout: got 2.0, expected a share"),
+        ("dropout=NaN", "expected a finite number"),
+    ],
+)
+def test_read_config_refuses_what_no_run_can_have(setting: str, told: str) -> None:
+    """One line that names the setting."""
+    with pytest.raises(ConfigError, match=told):
+        read_config(Ranged(), None, [setting])
 
 
 def test_differing_keys_compares_values_not_types() -> None:

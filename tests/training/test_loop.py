@@ -154,6 +154,78 @@ def test_update_average_moves_by_its_decay() -> None:
     assert held.num_batches_tracked == 7
 
 
+class SpoiltGradient(torch.autograd.Function):
+    """Passes its input on; its gradient is NaN."""
+
+    @staticmethod
+    def forward(ctx: object, given: torch.Tensor) -> torch.Tensor:
+        return given.clone()
+
+    @staticmethod
+    def backward(ctx: object, *gradients: torch.Tensor) -> torch.Tensor:
+        return gradients[0] * float("nan")
+
+
+class SpoiltTrainer(TinyTrainer):
+    """Has a finite loss with a NaN gradient on the last step of the second epoch."""
+
+    def losses(self, random: torch.Generator) -> Iterator[torch.Tensor]:
+        for loss in super().losses(random):
+            is_last = self.done == 9
+            yield SpoiltGradient.apply(loss) if is_last else loss  # type: ignore[no-untyped-call]
+
+
+def test_run_stops_at_a_nan_gradient_with_the_weights_intact(tmp_path: Path) -> None:
+    """A finite loss hides nothing: both checkpoints are still the first epoch's."""
+    with pytest.raises(DataError, match="the gradient became nan at epoch 2"):
+        run(SpoiltTrainer(Settings()), tmp_path)
+    for name in ("best", "last"):
+        kept = load_checkpoint(tmp_path / f"{name}.safetensors", "tiny")
+        assert kept.epoch == 1
+        assert all(torch.isfinite(v).all() for v in kept.average.values())
+
+
+class BlindTrainer(TinyTrainer):
+    """Its figure is NaN from the second epoch on."""
+
+    def evaluate(self) -> dict[str, float]:
+        return {"gain": 1.0 if self.done <= 5 else float("nan")}
+
+
+def test_run_refuses_a_selection_figure_that_is_no_number(tmp_path: Path) -> None:
+    """It is not the best one, and the first epoch's checkpoint stays."""
+    with pytest.raises(DataError, match="gain of the selection part is NaN"):
+        run(BlindTrainer(Settings()), tmp_path)
+    assert load_checkpoint(tmp_path / "best.safetensors", "tiny").epoch == 1
+
+
+class FlatTrainer(TinyTrainer):
+    """Its figure never moves."""
+
+    def evaluate(self) -> dict[str, float]:
+        return {"gain": 0.5}
+
+
+def test_run_does_not_count_a_tie_as_better(tmp_path: Path) -> None:
+    """A run whose figure stands still ends when patience is spent."""
+    run(FlatTrainer(Settings(epochs=9, patience=2)), tmp_path)
+    last = load_checkpoint(tmp_path / "last.safetensors", "tiny")
+    assert (last.epoch, last.metrics["best_epoch"]) == (3, 1)
+
+
+def test_run_goes_on_with_the_same_data_only(tmp_path: Path) -> None:
+    """A folder that holds a run on other data is refused and stays as it is."""
+    first = TinyTrainer(Settings())
+    first.data = "one"
+    run(first, tmp_path)
+    before = (tmp_path / "last.safetensors").read_bytes()
+    other = TinyTrainer(Settings())
+    other.data = "two"
+    with pytest.raises(DataError, match="other data"):
+        run(other, tmp_path)
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+
+
 class FadingTrainer(TinyTrainer):
     """Its figure falls from the second epoch on."""
 

@@ -32,6 +32,24 @@ def test_past_counts_seconds_at_any_rate() -> None:
     assert rows[:, 0].tolist() == [20, 62]
 
 
+def test_past_at_least_never_gives_a_younger_frame() -> None:
+    """A third of a second at 25 is 8.3 frames: nine back; the nearest is eight."""
+    tape = Tape.join(make_clips(2, 40, fps=(25.0, 30.0)))
+    rows = torch.tensor([30, 70])
+    nearest, _ = tape.past(rows, (1 / 3,))
+    older, _ = tape.past(rows, (1 / 3,), at_least=True)
+    assert nearest[:, 0].tolist() == [22, 60]
+    assert older[:, 0].tolist() == [21, 60]
+
+
+def test_digest_tells_other_labels_from_the_same() -> None:
+    """The same clips have the same digest, one changed label another."""
+    one, two = Tape.join(make_clips()), Tape.join(make_clips())
+    assert one.digest() == two.digest()
+    two.valence_arousal[3, 0] = 0.123
+    assert one.digest() != two.digest()
+
+
 def test_labelled_finds_the_rows_of_a_task() -> None:
     """NaN and -1 are no labels."""
     (clip,) = make_clips(1, 10)

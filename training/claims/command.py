@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from edge_affect.errors import DataError, UsageError
+from training import distributed
 from training.claims.base import Study
 from training.claims.report import report
 from training.claims.runner import Ground, clips_ground, run_study
@@ -62,6 +63,8 @@ def run_claims(names: Sequence[str], claims: Claims) -> None:
         raise UsageError(
             f"claims: got {unknown[0]!r}, expected some of {', '.join(STUDIES)}"
         )
+    if distributed.world_size() > 1:
+        raise UsageError("torchrun: claims are the work of one process; start it alone")
     for name in names or STUDIES:
         study = open_study(name)
         run_study(study, _ground(study, claims), range(1, claims.seeds + 1))

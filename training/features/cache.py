@@ -24,6 +24,8 @@ from training.features.clips import ClipFeatures
 
 _LOG = logging.getLogger(__name__)
 _CROPS_AT_ONCE = 256
+_CROPS_TOLD = 8
+"""Crops, evenly chosen, whose size and time enter a clip's key."""
 
 
 def gather_features(
@@ -69,7 +71,10 @@ def clip_key(clip: LabelledClip) -> str:
     """
     told = [str(clip.crops.resolve()), str(len(clip.present))]
     told.append(str(int(clip.present.sum())))
-    for file in (clip.video, clip.sound):
+    shown = np.flatnonzero(clip.present)
+    rows = shown[np.linspace(0, len(shown) - 1, _CROPS_TOLD).astype(np.int64)]
+    crops = [clip.crop_path(int(row)) for row in rows] if len(shown) else []
+    for file in (clip.video, clip.sound, *crops):
         if file is not None:
             stat = file.stat()
             told += [str(stat.st_size), str(stat.st_mtime_ns)]
@@ -111,7 +116,7 @@ def _mapped(path: Path, compute: Callable[[], Floats]) -> Floats:
                 np.save(file, features, allow_pickle=False)
             partial.replace(path)
         mapped: Floats = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(
             f"{path}: not a usable feature file ({error}); remove it, or free space"
         ) from error

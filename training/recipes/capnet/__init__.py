@@ -6,7 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.checkpoint import load_checkpoint
-from training.clip_recipe import Trainable, load_config, load_net, load_tape
+from training.clip_recipe import (
+    Trainable,
+    load_config,
+    load_net,
+    load_tape,
+    refuse_overlap,
+)
 from training.data.aff_wild2 import load_aff_wild2
 from training.inputs import Inputs
 from training.loop import run
@@ -43,6 +49,7 @@ def train(config: CapnetTraining, inputs: Inputs, out: Path) -> Path:
     train_tape, dev = (
         load_tape(inputs, config, part, _SETS) for part in ("train", "valid")
     )
+    refuse_overlap(train_tape, dev)
     return train_stages(config, train_tape, dev, out)
 
 

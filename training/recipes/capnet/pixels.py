@@ -75,6 +75,7 @@ class FerTunedTrainer(Trainer[CapnetTraining, FerTuned]):
 
     recipe = RECIPE
     selection = "p_va"
+    shares_batches = True
 
     def __init__(
         self,

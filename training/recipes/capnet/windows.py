@@ -44,7 +44,7 @@ def newest_marked(tape: Tape, marked: Tensor) -> Tensor:
 
 def face_before(tape: Tape, rows: Tensor, ago_s: float) -> Tensor:
     """Return ``(B,)`` the newest face that is ``ago_s`` old or older, or -1."""
-    wanted, inside = tape.past(rows, (ago_s,))
+    wanted, inside = tape.past(rows, (ago_s,), at_least=True)
     return torch.where(inside, faces_until(tape)[wanted], -1)[:, 0]
 
 
@@ -53,7 +53,7 @@ def windows(config: CapnetTraining, tape: Tape, rows: Tensor) -> Windows:
 
     A missing face is replaced by the nearest earlier one of the last ``FILL_S``.
     """
-    wanted, inside = tape.past(rows, config.ago_s)
+    wanted, inside = tape.past(rows, config.ago_s, at_least=True)
     found = faces_until(tape)[wanted]
     reach = torch.round(FILL_S * tape.fps[rows]).long()[:, None]
     filled = inside & (found >= 0) & (wanted - found <= reach)
@@ -68,7 +68,7 @@ def answering_rows(config: CapnetTraining, tape: Tape, rows: Tensor) -> Tensor:
     """
     first = int(tape.start[rows].min())
     span = torch.arange(first, int(rows.max()) + 1)
-    wanted, inside = tape.past(span, (config.horizon_s,))
+    wanted, inside = tape.past(span, (config.horizon_s,), at_least=True)
     answers = torch.zeros_like(tape.present)
     answers[span] = inside[:, 0] & tape.present[wanted[:, 0]]
     answers[span] |= windows(config, tape, span).complete

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import cast
 
 from training.checkpoint import load_checkpoint
-from training.clip_recipe import Trainable, load_config, load_net, load_tape
+from training.clip_recipe import (
+    Trainable,
+    load_config,
+    load_net,
+    load_tape,
+    refuse_overlap,
+)
 from training.data.aff_wild2 import load_aff_wild2
 from training.features.cache import gather_features
 from training.features.clips import ClipFeatures
@@ -47,6 +53,7 @@ def train(config: MtlKdConfig, inputs: Inputs, out: Path) -> Path:
     """
     train_part = _load_sets(config, inputs)
     dev = load_tape(inputs, config, "valid")
+    refuse_overlap(train_part, dev)
     teacher = None
     if config.kd != "none":
         teacher = fit_teacher(teacher_config(config), train_part, dev, out / "teacher")

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from edge_affect.errors import DataError
 from training import distributed
+from training.cache import settings_key
 from training.challenge import Estimates
 from training.clip_trainer import ClipTrainer
 from training.models.mtl_kd import SET, MtlNet
@@ -170,6 +171,9 @@ class StudentTrainer(MtlTrainer[MtlKdConfig]):
     ) -> None:
         super().__init__(config, train, dev)
         self.teacher = teacher
+        # Soft labels are data too: a run goes on with the same teacher's only.
+        sums = ",".join(f"{t}{float(v.double().sum())!r}" for t, v in teacher.items())
+        self.data += f" {settings_key(sums)}"
         self.waiting = {task: Waiting() for task in UNI_TASK_SETS}
 
     def tasks(self, home: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from edge_affect.errors import DataError
 from training.clip_recipe import ALL_SETS
-from training.data.aff_wild2 import load_aff_wild2, read_sound
+from training.data.aff_wild2 import NoSoundError, load_aff_wild2, read_sound
 from training.inputs import Inputs
 from training.models.load import TRAIN_ONLY
 from training.models.voice import VoiceNet
@@ -116,9 +116,11 @@ def hear_clips(inputs: Inputs, targets: TargetFolder) -> list[Heard]:
     clips = load_aff_wild2(inputs.data, "train", ALL_SETS)
     heard = []
     for clip in tqdm(clips, desc="hear clips", leave=False, disable=None):
-        if clip.video is None and clip.sound is None:
+        try:
+            sound = read_sound(clip)
+        except NoSoundError:
             continue
-        sound, told = read_sound(clip), read_told(targets, "train", clip)
+        told = read_told(targets, "train", clip)
         hops = len(sound) // HOP_SAMPLES
         if hops:
             rows = frame_of_hops(hops, len(clip.present), clip.fps)
