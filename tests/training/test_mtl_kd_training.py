@@ -156,6 +156,7 @@ def test_trainer_refuses_a_set_with_too_few_frames() -> None:
 
 def _recipe_on_made_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     train, dev = worker.tapes()
+    dev = replace(dev, names=tuple(f"other {name}" for name in dev.names))
     monkeypatch.setattr(mtl_kd, "_load_sets", lambda config, inputs: train)
     monkeypatch.setattr(mtl_kd, "load_tape", lambda inputs, config, split: dev)
 
