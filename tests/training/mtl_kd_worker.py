@@ -56,7 +56,7 @@ def told_losses() -> list[float]:
     told = []
     for step, loss in enumerate(trainer.losses(torch.Generator().manual_seed(0))):
         told.append(loss.item())
-        trainer._update(loss, trainer.rate(step))
+        trainer._update(loss, trainer.rate(step), epoch=0)
     return told
 
 
