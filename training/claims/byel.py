@@ -104,8 +104,8 @@ STUDY = Study(
         ),
     ),
     _run,
-    "All arms take 2,000 steps on the same 641 drawn faces. Two rates of stage 2 and two "
-    "shares of stage 1 were compared by five-fold cross-validation on drawn faces "
+    "All arms take 2,000 steps on the same 641 drawn faces. Two rates of stage 2 and "
+    "two shares of stage 1 were compared by five-fold cross-validation on drawn faces "
     "alone, for supervised and byel; nothing else was tuned. The paper gained 0.008 on "
     "Aff-Wild2.",
 )
