@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_affect.errors import EdgeAffectError, UsageError
-from training.config import read_config
+from training.engine.config import read_config
 from training.inputs import Inputs
 from training.registry import RECIPES, open_recipe
 
@@ -216,7 +216,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _label(arguments: argparse.Namespace) -> None:
-    from training.label import label_clips, label_pictures
+    from training.targets.label import label_clips, label_pictures
 
     inputs, checkpoint = _inputs(arguments), arguments.checkpoint
     with _processes(arguments):
@@ -242,7 +242,7 @@ def _distill(arguments: argparse.Namespace) -> None:
 
 
 def _condense(arguments: argparse.Namespace) -> None:
-    from training.checkpoint import condense, load_checkpoint, save_checkpoint
+    from training.engine.checkpoint import condense, load_checkpoint, save_checkpoint
 
     whole = load_checkpoint(arguments.checkpoint, arguments.recipe)
     save_checkpoint(arguments.out, condense(whole))
@@ -317,7 +317,7 @@ def _processes(arguments: argparse.Namespace) -> Iterator[None]:
     """Set torch's threads, and join the other processes under torchrun."""
     import torch
 
-    from training import distributed
+    from training.engine import distributed
 
     if arguments.threads is not None:
         if arguments.threads < 1:

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.compose import CELL_HZ
+from training.composed.compose import CELL_HZ
+from training.composed.material import Frozen, Gatherer
 from training.data.diffusionfer import load_diffusionfer
 from training.data.emodb import load_emodb
 from training.data.ferplus import load_ferplus
-from training.material import Frozen, Gatherer
 from training.metrics import accuracy, ccc, ece, macro_f1
 from training.models.affect import AffectInput, AffectNet, AffectOutput
 from training.models.face import FACE_EXPRESSIONS, FaceNet

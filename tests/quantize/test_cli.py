@@ -13,7 +13,7 @@ pytest.importorskip("onnx")
 import torch
 
 from quantize.cli import main
-from training.checkpoint import Checkpoint, save_checkpoint
+from training.engine.checkpoint import Checkpoint, save_checkpoint
 from training.models.affect import AffectConfig, AffectNet
 
 pytestmark = pytest.mark.torch

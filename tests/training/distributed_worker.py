@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from tests.training.clips import make_clips
-from training import distributed
 from training.challenge import Estimates
-from training.clip_trainer import ClipTrainer
-from training.loop import run
+from training.clips.tape import Tape
+from training.clips.trainer import ClipTrainer
+from training.engine import distributed
+from training.engine.loop import run
 from training.losses import va_loss
-from training.tape import Tape
 
 
 @dataclass(frozen=True, slots=True)

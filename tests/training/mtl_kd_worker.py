@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 
 from tests.training.clips import make_clips
-from training import distributed
+from training.clips.tape import UNI_TASK_SETS, Tape
+from training.engine import distributed
 from training.models.mtl_kd import MtlNet, MtlShape
 from training.recipes.mtl_kd.config import MTL, MtlKdConfig, teacher_config
 from training.recipes.mtl_kd.soft import soft_labels
 from training.recipes.mtl_kd.trainer import StudentTrainer
-from training.tape import UNI_TASK_SETS, Tape
 
 SETS = (*UNI_TASK_SETS, MTL)
 # Without dropout: its draws depend on how a batch is shared out.

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from edge_affect.errors import ConfigError
 from training.claims.byel import FOLDS, STUDY, SyntheticToReal
-from training.loop import run
+from training.engine.loop import run
 from training.models.byel import ByelNet, ByelNetConfig, subtract_emotion
 from training.recipes.byel.losses import (
     bootstrap_loss,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_affect.errors import DataError
-from training.cache import Arrays, cached, file_key, settings_key
+from training.engine.cache import Arrays, cached, file_key, settings_key
 
 
 def test_cached_makes_once(tmp_path: Path) -> None:

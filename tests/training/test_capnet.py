@@ -19,8 +19,9 @@ from edge_affect.errors import ConfigError, DataError
 from tests.training.aff_wild2_tree import write_tree
 from tests.training.clips import make_clips
 from training.challenge import mean_over_clips
-from training.checkpoint import load_checkpoint
-from training.clip_recipe import load_net
+from training.clips.recipe import load_net
+from training.clips.tape import Tape
+from training.engine.checkpoint import load_checkpoint
 from training.features.capnet import CapnetFace
 from training.inputs import Inputs
 from training.losses import va_loss
@@ -37,7 +38,6 @@ from training.recipes.capnet.stages import (
     train_stages,
 )
 from training.recipes.capnet.windows import windows
-from training.tape import Tape
 
 pytestmark = pytest.mark.torch
 TINY = CapnetTraining(

@@ -21,9 +21,9 @@ from training.claims.capnet import (
     fit_forecast,
     last_label,
 )
+from training.clips.tape import Tape
 from training.models.capnet import CapnetNet
 from training.recipes.capnet.config import CapnetTraining
-from training.tape import Tape
 
 pytestmark = pytest.mark.torch
 TINY = CapnetTraining(

@@ -20,7 +20,7 @@ from training.claims.report import report
 from training.claims.results import Results
 from training.claims.runner import Ground, clips_ground, run_study
 from training.claims.verdict import judge
-from training.tape import Tape
+from training.clips.tape import Tape
 
 pytestmark = pytest.mark.torch
 CLAIM = Claim("New beats old", ("new", "p_va"), ("old", "p_va"))

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests.training.aff_wild2_tree import write_tree
-from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.cli import main
-from training.config import from_plain, to_plain
+from training.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.engine.config import from_plain, to_plain
 from training.models.face import FaceConfig, FaceNet
 from training.models.load import load_face_net
 from training.registry import RECIPES, open_recipe

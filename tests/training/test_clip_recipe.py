@@ -10,8 +10,8 @@ pytest.importorskip("torch")
 
 from edge_affect.errors import DataError
 from tests.training.clips import make_clips
-from training.clip_recipe import refuse_overlap
-from training.tape import Tape
+from training.clips.recipe import refuse_overlap
+from training.clips.tape import Tape
 
 pytestmark = pytest.mark.torch
 

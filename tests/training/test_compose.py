@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.compose import (
+from training.composed.compose import (
     CellConfig,
     FacePool,
     Programme,

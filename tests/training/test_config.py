@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from edge_affect.errors import ConfigError
-from training.config import differing_keys, from_plain, read_config, to_plain
+from training.engine.config import differing_keys, from_plain, read_config, to_plain
 
 
 @dataclass(frozen=True, slots=True)

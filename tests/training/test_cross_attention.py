@@ -18,10 +18,12 @@ from edge_affect.errors import ConfigError
 from tests.training.clips import make_clips
 from training.claims.base import Material
 from training.claims.cross_attention import STUDY
-from training.clip_recipe import load_config, load_net
-from training.clip_trainer import estimate_rows
-from training.config import from_plain, to_plain
-from training.loop import run
+from training.clips.recipe import load_config, load_net
+from training.clips.tape import Tape
+from training.clips.trainer import estimate_rows
+from training.clips.windows import rows_of_another_clip, window_rows
+from training.engine.config import from_plain, to_plain
+from training.engine.loop import run
 from training.models.attention import StreamAttention
 from training.models.tcn import CausalTcn
 from training.models.text_head import TextHead
@@ -36,8 +38,6 @@ from training.recipes.cross_attention import (
     text_loss,
     window_times,
 )
-from training.tape import Tape
-from training.windows import rows_of_another_clip, window_rows
 
 pytestmark = pytest.mark.torch
 TINY = replace(

@@ -14,8 +14,8 @@ pytest.importorskip("torch")
 
 import torch
 
-from training import distributed
-from training.checkpoint import load_checkpoint
+from training.engine import distributed
+from training.engine.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 from edge_affect.errors import ConfigError, DataError
-from training.checkpoint import (
+from training.engine.checkpoint import (
     Checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
-from training.loop import Trainer, run, update_average
+from training.engine.loop import Trainer, run, update_average
 
 pytestmark = pytest.mark.torch
 
@@ -124,7 +124,7 @@ def test_run_on_a_full_disk_keeps_the_last_checkpoint(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("training.checkpoint.save_file", full)
+    monkeypatch.setattr("training.engine.checkpoint.save_file", full)
     with pytest.raises(DataError, match="No space left"):
         save_checkpoint(
             tmp_path / "last.safetensors", Checkpoint("tiny", {}, 2, {}, {})

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from edge_affect.errors import ConfigError
 from tests.training.clips import make_clips
-from training.clip_recipe import load_net
-from training.clip_trainer import clip_figures, estimate_rows
-from training.loop import run
+from training.clips.recipe import load_net
+from training.clips.tape import Tape
+from training.clips.trainer import clip_figures, estimate_rows
+from training.engine.loop import run
 from training.models.masked_transformer import (
     EncoderConfig,
     MaskedTransformer,
@@ -37,7 +38,6 @@ from training.recipes.masked_transformer import (
     rarity,
     window_features,
 )
-from training.tape import Tape
 
 pytestmark = pytest.mark.torch
 TINY = MaskedTraining(

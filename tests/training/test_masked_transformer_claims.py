@@ -15,8 +15,8 @@ pytest.importorskip("av")
 from tests.training.clips import make_clips
 from training.claims.base import Material
 from training.claims.masked_transformer import STUDY, drop_faces
+from training.clips.tape import Tape
 from training.models.masked_transformer import EncoderConfig
-from training.tape import Tape
 
 pytestmark = pytest.mark.torch
 SMALL = EncoderConfig(width=8, layers=1, heads=2, inner=8)

@@ -14,7 +14,8 @@ import torch
 
 from edge_affect.errors import ConfigError, DataError
 from tests.training.clips import make_clips
-from training.config import from_plain, to_plain
+from training.clips.tape import UNI_TASK_SETS, Tape
+from training.engine.config import from_plain, to_plain
 from training.models.batch_norm import WholeBatchNorm1d
 from training.models.mtl_kd import (
     SET,
@@ -45,7 +46,6 @@ from training.recipes.mtl_kd.sets import (
     set_rows,
 )
 from training.recipes.mtl_kd.window import has_all_faces, hear, see
-from training.tape import UNI_TASK_SETS, Tape
 
 pytestmark = pytest.mark.torch
 SHAPE = MtlShape(lstm=4, trunk=(6,), head=(3,), discriminator=(3,), dropout=0.0)

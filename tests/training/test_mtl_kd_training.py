@@ -22,18 +22,18 @@ from safetensors.torch import load_file
 from edge_affect.errors import DataError
 from tests.training import mtl_kd_worker as worker
 from tests.training.clips import make_clips
-from training.checkpoint import load_checkpoint
 from training.claims import mtl_kd as study
 from training.claims.base import Material
+from training.clips.tape import Tape
+from training.engine.checkpoint import load_checkpoint
+from training.engine.loop import run
 from training.inputs import Inputs
-from training.loop import run
 from training.models.mtl_kd import MtlNet
 from training.recipes import mtl_kd
 from training.recipes.mtl_kd.config import MtlKdConfig, TeacherConfig, teacher_config
 from training.recipes.mtl_kd.figures import mtl_figures
 from training.recipes.mtl_kd.sets import only_home_labels
 from training.recipes.mtl_kd.trainer import StudentTrainer, TeacherTrainer
-from training.tape import Tape
 
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).resolve().parents[2]

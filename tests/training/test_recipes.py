@@ -15,9 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 from edge_affect.errors import DataError
+from training.composed.material import MaterialConfig
+from training.composed.tracks import VOICE_PARTNERS, partner
+from training.engine.loop import Trainer
 from training.evaluate import evaluate_affect, evaluate_face, evaluate_voice
-from training.loop import Trainer
-from training.material import MaterialConfig
 from training.models.affect import AffectConfig
 from training.models.face import FACE_EXPRESSIONS, FaceConfig
 from training.models.load import load_face_net, load_voice_net
@@ -30,7 +31,6 @@ from training.recipes.voice import (
     speech_in_hops,
     train_voice,
 )
-from training.tracks import VOICE_PARTNERS, partner
 
 pytestmark = pytest.mark.torch
 FACE = FaceTraining(

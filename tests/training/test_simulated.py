@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")  # the face network's module says what it sees
 
 from edge_affect.labels import EXPRESSIONS
-from training.simulated import SEEDS, film
+from training.composed.simulated import SEEDS, film
 
 pytestmark = pytest.mark.torch
 

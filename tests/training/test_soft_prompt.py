@@ -18,9 +18,10 @@ from edge_affect.errors import ConfigError
 from tests.training.clips import make_clips
 from training.claims.base import Material
 from training.claims.soft_prompt import STUDY
-from training.clip_trainer import estimate_rows
-from training.config import from_plain, to_plain
-from training.loop import run
+from training.clips.tape import Tape
+from training.clips.trainer import estimate_rows
+from training.engine.config import from_plain, to_plain
+from training.engine.loop import run
 from training.losses import va_loss
 from training.models.soft_prompt import GatedFusion
 from training.models.text_head import LEAST_TEMPERATURE, TextHead
@@ -31,7 +32,7 @@ from training.recipes.soft_prompt import (
     soft_prompt_figures,
     soft_prompt_loss,
 )
-from training.regions import (
+from training.recipes.soft_prompt.regions import (
     CENTRES,
     DESCRIPTORS,
     nearest_region,
@@ -39,7 +40,6 @@ from training.regions import (
     region_loss,
     soft_regions,
 )
-from training.tape import Tape
 
 pytestmark = pytest.mark.torch
 TINY = replace(

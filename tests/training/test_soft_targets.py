@@ -11,7 +11,8 @@ import pytest
 
 from edge_affect.errors import DataError
 from tests.training.clips import make_clips
-from training.soft_targets import (
+from training.targets.folder import INDEX, begin_targets, open_targets
+from training.targets.soft_targets import (
     TOLERANCE,
     SoftTargets,
     Teacher,
@@ -20,7 +21,6 @@ from training.soft_targets import (
     pictures_digest,
     save_targets,
 )
-from training.target_folder import INDEX, begin_targets, open_targets
 
 TEACHER = Teacher("made", "0123456789abcdef", ("neutral", "anger", "fear"))
 
@@ -82,7 +82,7 @@ def test_save_on_a_full_disk_leaves_nothing(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("training.soft_targets.np.savez_compressed", full)
+    monkeypatch.setattr("training.targets.soft_targets.np.savez_compressed", full)
     with pytest.raises(DataError, match="No space left"):
         save_targets(tmp_path / "a.npz", _targets())
     assert not list(tmp_path.iterdir())

@@ -18,11 +18,10 @@ import torch
 from safetensors.torch import load_file
 
 from edge_affect.errors import ConfigError, DataError, UsageError
-from training.config import from_plain, read_config, to_plain
+from training.engine.config import from_plain, read_config, to_plain
+from training.engine.loop import Trainer
 from training.evaluate import evaluate_face
 from training.inputs import Inputs
-from training.label import label_pictures
-from training.loop import Trainer
 from training.models.face import FACE_EXPRESSIONS, FaceConfig
 from training.models.load import load_face_net
 from training.recipes.face import FaceTrainer, FaceTraining, train_face
@@ -35,7 +34,8 @@ from training.recipes.student.losses import (
     mixed,
     shared_classes,
 )
-from training.target_folder import open_targets
+from training.targets.folder import open_targets
+from training.targets.label import label_pictures
 
 pytestmark = pytest.mark.torch
 TINY = FaceConfig(widths=(4, 4, 4, 4), blocks=(1, 1, 1), embedding=6)

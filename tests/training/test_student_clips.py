@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 from edge_affect.errors import DataError
 from edge_affect.labels import EXPRESSIONS
 from tests.training.clips import make_clips
+from training.composed.material import Frozen
+from training.engine.loop import Trainer, run
 from training.features.base import newest_by
 from training.features.clips import ClipFeatures
-from training.loop import Trainer, run
-from training.material import Frozen
 from training.models.affect import AffectConfig, AffectNet, AffectOutput
 from training.models.face import FACE_EXPRESSIONS, FaceConfig
 from training.models.load import load_affect_net, load_voice_net
@@ -46,8 +46,8 @@ from training.recipes.student.clips import (
 )
 from training.recipes.student.config import AffectStudent, VoiceStudent
 from training.recipes.student.voice import Heard, VoiceStudentTrainer, to_int16
-from training.soft_targets import SoftTargets, Teacher, clip_digest
-from training.target_folder import begin_targets
+from training.targets.folder import begin_targets
+from training.targets.soft_targets import SoftTargets, Teacher, clip_digest
 
 pytestmark = pytest.mark.torch
 TEACHER = Teacher("made", "0123456789abcdef", EXPRESSIONS)

@@ -19,26 +19,27 @@ from torch import Tensor, nn
 from edge_affect.errors import DataError, UsageError
 from edge_affect.labels import EXPRESSIONS
 from tests.training.clips import make_clips
-from training import distributed, label
 from training.challenge import Estimates
-from training.checkpoint import load_checkpoint
-from training.clip_trainer import ClipTrainer
+from training.clips.tape import Tape
+from training.clips.trainer import ClipTrainer
+from training.engine import distributed
+from training.engine.checkpoint import load_checkpoint
+from training.engine.loop import run
 from training.features.clips import ClipFeatures
 from training.inputs import Inputs
-from training.label import (
+from training.models.face import FACE_EXPRESSIONS, FaceConfig
+from training.models.load import load_face_net
+from training.recipes.face import FaceTraining, run_face, train_face
+from training.targets import label
+from training.targets.folder import TargetFolder, begin_targets, open_targets
+from training.targets.label import (
     binary_logits,
     label_clips,
     label_pictures,
     picture_part,
     to_logits,
 )
-from training.loop import run
-from training.models.face import FACE_EXPRESSIONS, FaceConfig
-from training.models.load import load_face_net
-from training.pictures import located, read_pictures
-from training.recipes.face import FaceTraining, run_face, train_face
-from training.tape import Tape
-from training.target_folder import TargetFolder, begin_targets, open_targets
+from training.targets.pictures import located, read_pictures
 
 pytestmark = pytest.mark.torch
 # Half floats, and probabilities there and back.

@@ -7,7 +7,7 @@ import pytest
 
 from edge_affect.labels import ACTION_UNITS
 from edge_affect.sources.simulated import events
-from training.cache import Arrays
+from training.engine.cache import Arrays
 from training.synthetic import oracle
 from training.synthetic.family_b import repertoire
 from training.synthetic.film import arrays_from_truths

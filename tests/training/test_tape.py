@@ -12,7 +12,7 @@ import torch
 
 from edge_affect.errors import DataError
 from tests.training.clips import make_clips
-from training.tape import Tape
+from training.clips.tape import Tape
 
 pytestmark = pytest.mark.torch
 

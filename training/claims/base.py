@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.clip_recipe import Trainable, load_net
-from training.clip_trainer import clip_figures
-from training.loop import run
-from training.tape import Tape
+from training.clips.recipe import Trainable, load_net
+from training.clips.tape import Tape
+from training.clips.trainer import clip_figures
+from training.engine.loop import run
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from training.claims.base import Claim, Study
 from training.claims.runner import Ground
-from training.loop import run
+from training.engine.loop import run
 from training.recipes.byel import load_byel
 from training.recipes.byel.pictures import (
     Pictures,

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from training.challenge import p_va
 from training.claims.base import Claim, Material, Study
-from training.clip_recipe import load_net
+from training.clips.recipe import load_net
+from training.clips.tape import Tape
 from training.models.capnet import CapnetNet
 from training.recipes.capnet.config import PRESETS, STEP_S, CapnetTraining
 from training.recipes.capnet.stages import (
@@ -21,7 +22,6 @@ from training.recipes.capnet.stages import (
     train_stages,
 )
 from training.recipes.capnet.windows import newest_marked, windows
-from training.tape import Tape
 
 
 @dataclass(frozen=True, slots=True)

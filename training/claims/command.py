@@ -8,10 +8,10 @@ from importlib import import_module
 from pathlib import Path
 
 from edge_affect.errors import DataError, UsageError
-from training import distributed
 from training.claims.base import Study
 from training.claims.report import report
 from training.claims.runner import Ground, clips_ground, run_study
+from training.engine import distributed
 from training.synthetic.synthesize import synthesize
 
 STUDIES = (

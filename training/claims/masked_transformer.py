@@ -11,8 +11,9 @@ import torch
 
 from training.challenge import challenge_figures
 from training.claims.base import Claim, Material, Study, train_and_test
-from training.clip_recipe import load_net
-from training.clip_trainer import estimate_rows
+from training.clips.recipe import load_net
+from training.clips.tape import Tape
+from training.clips.trainer import estimate_rows
 from training.models.masked_transformer import MASKS
 from training.recipes.masked_transformer import (
     PRESETS,
@@ -20,7 +21,6 @@ from training.recipes.masked_transformer import (
     MaskedTraining,
     VaTrainer,
 )
-from training.tape import Tape
 
 _RATES = (0.2, 0.5, 0.8)
 _BURST_S = 1.0

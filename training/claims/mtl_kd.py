@@ -17,7 +17,8 @@ from sklearn import linear_model, pipeline, preprocessing
 from torch import Tensor
 
 from training.claims.base import Claim, Material, Study
-from training.clip_recipe import Trainable, load_net
+from training.clips.recipe import Trainable, load_net
+from training.clips.tape import UNI_TASK_SETS, Tape
 from training.metrics import AnyFloats, Ints, balanced_accuracy
 from training.models.mtl_kd import MtlNet
 from training.recipes.mtl_kd import PRESETS, fit_student, fit_teacher
@@ -26,7 +27,6 @@ from training.recipes.mtl_kd.figures import mtl_figures
 from training.recipes.mtl_kd.sets import only_home_labels
 from training.recipes.mtl_kd.trainer import StudentTrainer, TeacherTrainer
 from training.recipes.mtl_kd.window import hear, see
-from training.tape import UNI_TASK_SETS, Tape
 
 ALPHAS = (1.0, 5.0, 15.0, 20.0)
 """Weights of the hard label that are tried beside the paper's 10."""

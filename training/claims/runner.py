@@ -17,8 +17,8 @@ from tqdm import tqdm
 from edge_affect.errors import DataError
 from training.claims.base import Material, Study
 from training.claims.results import Results
-from training.clip_recipe import load_tape
-from training.config import to_plain
+from training.clips.recipe import load_tape
+from training.engine.config import to_plain
 from training.inputs import Inputs
 
 _LOG = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from training.claims.base import Claim, Material, Study
-from training.clip_recipe import load_net
-from training.loop import run
+from training.clips.recipe import load_net
+from training.engine.loop import run
 from training.recipes.soft_prompt import (
     PRESETS,
     SoftPromptTrainer,

@@ -18,7 +18,7 @@ from training.data.aff_wild2 import (
     read_crops,
     read_sound,
 )
-from training.distributed import barrier, rank, world_size
+from training.engine.distributed import barrier, rank, world_size
 from training.features.base import FaceBackbone, Floats, SoundBackbone
 from training.features.clips import ClipFeatures
 

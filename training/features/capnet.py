@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from edge_affect.errors import ConfigError, DataError
-from training.cache import file_key
-from training.checkpoint import load_checkpoint
-from training.config import from_plain
+from training.engine.cache import file_key
+from training.engine.checkpoint import load_checkpoint
+from training.engine.config import from_plain
 from training.features.base import Floats
 from training.models.capnet import CnnConfig, FerTuned, to_input
 

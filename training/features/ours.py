@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.cache import file_key
+from training.engine.cache import file_key
 from training.features.base import Floats, newest_by
 from training.models.face import INPUT_PX, LUMA
 from training.models.load import load_face_net, load_voice_net

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from training import distributed
+from training.engine import distributed
 
 
 class WholeBatchNorm1d(nn.BatchNorm1d):

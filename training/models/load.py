@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from edge_affect.errors import ConfigError, DataError
-from training.checkpoint import Checkpoint, load_checkpoint
-from training.config import from_plain
+from training.engine.checkpoint import Checkpoint, load_checkpoint
+from training.engine.config import from_plain
 from training.models.affect import AffectConfig, AffectNet
 from training.models.face import FaceConfig, FaceNet
 from training.models.voice import VoiceConfig, VoiceNet

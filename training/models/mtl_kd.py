@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from edge_affect.labels import ACTION_UNITS, EXPRESSIONS
+from training.clips.tape import UNI_TASK_SETS
 from training.models.batch_norm import WholeBatchNorm1d
-from training.tape import UNI_TASK_SETS
 
 SET = "SET"
 """Output of the discriminator, beside one for each of ``UNI_TASK_SETS``."""

@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edge_affect.errors import UsageError
-from training.checkpoint import load_checkpoint
-from training.compose import (
+from training.composed.compose import (
     AHEAD_CELLS,
     CELL_HZ,
     CellConfig,
@@ -22,11 +21,12 @@ from training.compose import (
     arrivals,
     compose,
 )
-from training.config import from_plain
+from training.composed.material import PARTS, Frozen, Gatherer, Material, MaterialConfig
+from training.engine.checkpoint import load_checkpoint
+from training.engine.config import from_plain
+from training.engine.loop import Trainer, run
 from training.inputs import Inputs
-from training.loop import Trainer, run
 from training.losses import ccc_loss, gaussian_nll, soft_cross_entropy
-from training.material import PARTS, Frozen, Gatherer, Material, MaterialConfig
 from training.metrics import accuracy, ccc
 from training.models.affect import AffectConfig, AffectInput, AffectNet, AffectOutput
 from training.models.face import FaceNet
@@ -292,7 +292,7 @@ def new_affect_net(config: AffectConfig, seed: int, face: FaceNet) -> AffectNet:
 def train_affect(
     config: AffectTraining, data_root: Path, out: Path, face: Path, voice: Path
 ) -> Path:
-    """Train, or go on from where ``out`` stopped; see ``training.loop.run``.
+    """Train, or go on from where ``out`` stopped; see ``training.engine.loop.run``.
 
     Args:
         config: The recipe's settings.

@@ -17,20 +17,20 @@ from torch.nn import functional
 
 from edge_affect.errors import ConfigError
 from edge_affect.labels import EXPRESSIONS
-from training import distributed
 from training.challenge import Estimates
-from training.checkpoint import load_checkpoint
-from training.clip_recipe import Trainable, trainer_functions
-from training.clip_trainer import ClipTrainer
-from training.features.text import text_vectors
-from training.models.cross_attention import CrossAttentionNet, CrossAttentionShape
-from training.tape import Tape
-from training.windows import (
+from training.clips.recipe import Trainable, trainer_functions
+from training.clips.tape import Tape
+from training.clips.trainer import ClipTrainer
+from training.clips.windows import (
     features_at,
     past_times,
     rows_of_another_clip,
     window_rows,
 )
+from training.engine import distributed
+from training.engine.checkpoint import load_checkpoint
+from training.features.text import text_vectors
+from training.models.cross_attention import CrossAttentionNet, CrossAttentionShape
 
 PROMPTS = tuple(
     f"a photo of a person with a {name} facial expression" for name in EXPRESSIONS

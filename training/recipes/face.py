@@ -16,8 +16,8 @@ from torch.nn import functional
 from training.augment import AugmentConfig, augment_faces
 from training.data.diffusionfer import load_diffusionfer
 from training.data.ferplus import VOTE_NAMES, load_ferplus
+from training.engine.loop import Trainer, run
 from training.inputs import Inputs
-from training.loop import Trainer, run
 from training.losses import ccc_loss, soft_cross_entropy
 from training.models.face import FACE_EXPRESSIONS, FaceConfig, FaceNet
 from training.temperature import fit_temperature
@@ -193,7 +193,7 @@ def run_face(
 
 
 def train_face(config: FaceTraining, data_root: Path, out: Path) -> Path:
-    """Train, or go on from where ``out`` stopped; see ``training.loop.run``."""
+    """Train, or go on from where ``out`` stopped; see ``training.engine.loop.run``."""
     return run(FaceTrainer(config, data_root), out)
 
 

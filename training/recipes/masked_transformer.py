@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from edge_affect.errors import ConfigError
-from training import distributed
 from training.challenge import Estimates
-from training.checkpoint import load_checkpoint
-from training.clip_recipe import Trainable, trainer_functions
-from training.clip_trainer import ClipTrainer
+from training.clips.recipe import Trainable, trainer_functions
+from training.clips.tape import UNI_TASK_SETS, Tape
+from training.clips.trainer import ClipTrainer
+from training.engine import distributed
+from training.engine.checkpoint import load_checkpoint
 from training.inputs import Inputs
 from training.losses import focal_binary_cross_entropy, focal_cross_entropy, va_loss
 from training.models.masked_transformer import (
@@ -24,7 +25,6 @@ from training.models.masked_transformer import (
     MaskedTransformer,
     draw_mask,
 )
-from training.tape import UNI_TASK_SETS, Tape
 
 RECIPE = "masked_transformer"
 _OUTPUTS = {"VA": 2, "EXPR": 8, "AU": 12}
@@ -233,7 +233,7 @@ TRAINERS: dict[str, type[MaskedTrainer]] = {
 
 
 def train(config: MaskedTraining, inputs: Inputs, out: Path) -> Path:
-    """Train on the labels of ``config.task``; see ``training.loop.run``."""
+    """Train on the labels of ``config.task``; see ``training.engine.loop.run``."""
     train_task, _ = trainer_functions(TRAINERS[config.task], _sets(config.task))
     return train_task(config, inputs, out)
 

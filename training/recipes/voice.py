@@ -15,11 +15,11 @@ from torch import Tensor
 from edge_affect.labels import VOICE_EMOTIONS
 from edge_affect.sensing.logmel import logmel
 from edge_affect.types import SAMPLE_RATE_HZ
-from training.checkpoint import load_checkpoint
-from training.config import from_plain
 from training.data.emodb import Utterance, load_emodb, read_speech
+from training.engine.checkpoint import load_checkpoint
+from training.engine.config import from_plain
+from training.engine.loop import Trainer, run
 from training.inputs import Inputs
-from training.loop import Trainer, run
 from training.losses import masked_binary_cross_entropy, masked_cross_entropy
 from training.metrics import uar
 from training.models.voice import HOP_COLUMNS, VoiceConfig, VoiceNet, VoiceOutput
@@ -271,7 +271,7 @@ def dev_speakers(path: Path) -> tuple[str, ...]:
 
 
 def train_voice(config: VoiceTraining, data_root: Path, out: Path) -> Path:
-    """Train, or go on from where ``out`` stopped; see ``training.loop.run``."""
+    """Train, or go on from where ``out`` stopped; see ``training.engine.loop.run``."""
     return run(VoiceTrainer(config, data_root), out)
 
 

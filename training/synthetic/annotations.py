@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.labels import ACTION_UNITS
-from training.cache import Arrays
+from training.engine.cache import Arrays
 from training.synthetic.plan import ClipPlan
 
 ACTIVE = 0.5

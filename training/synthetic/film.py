@@ -17,7 +17,7 @@ from edge_affect.sensing.tracker import FaceTracker
 from edge_affect.sources.simulated import SimulatedSource
 from edge_affect.sources.simulated.base import Truth
 from edge_affect.types import Frame
-from training.cache import Arrays
+from training.engine.cache import Arrays
 from training.synthetic.later import later
 from training.synthetic.media import ClipWriter, pictures
 from training.synthetic.plan import ClipPlan

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.cache import Arrays
+from training.engine.cache import Arrays
 from training.metrics import ccc
 from training.synthetic.film import FACTORS, START_S, arrays_from_truths
 from training.synthetic.plan import ClipPlan, Family, plan_stand_ins

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edge_affect.errors import DataError, UsageError
-from training.cache import Arrays
+from training.engine.cache import Arrays
 from training.synthetic.film import Film
 from training.synthetic.plan import ClipPlan
 

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from edge_affect.errors import UsageError
-from training.cache import Arrays
+from training.engine.cache import Arrays
 from training.synthetic.annotations import write_annotations
 from training.synthetic.film import SIZE_PX, film_clip
 from training.synthetic.oracle import measure_oracle

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.checkpoint import load_checkpoint
-from training.config import from_plain
+from training.engine.checkpoint import load_checkpoint
+from training.engine.config import from_plain
+from training.engine.loop import run
 from training.inputs import Inputs
-from training.loop import run
 from training.models.byel import ByelNet
 from training.recipes.byel.pictures import real_pictures, synthetic_pictures
 from training.recipes.byel.trainer import ByelTrainer, ByelTraining, byel_figures

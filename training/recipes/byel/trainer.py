@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from edge_affect.errors import ConfigError
 from training.augment import AugmentConfig, augment_faces
-from training.loop import WARM_UP_SHARE, Trainer
+from training.engine.loop import WARM_UP_SHARE, Trainer
 from training.metrics import accuracy, macro_f1
 from training.models.byel import ByelNet, ByelNetConfig
 from training.recipes.byel.losses import (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from training.checkpoint import load_checkpoint
-from training.clip_recipe import (
+from training.clips.recipe import (
     Trainable,
     load_config,
     load_net,
@@ -14,8 +13,9 @@ from training.clip_recipe import (
     refuse_overlap,
 )
 from training.data.aff_wild2 import load_aff_wild2
+from training.engine.checkpoint import load_checkpoint
+from training.engine.loop import run
 from training.inputs import Inputs
-from training.loop import run
 from training.recipes.capnet.config import OWN_CNN, PRESETS, CapnetTraining
 from training.recipes.capnet.pixels import FerTunedTrainer
 from training.recipes.capnet.stages import (

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_affect.errors import DataError
-from training import distributed
 from training.challenge import va_cccs
 from training.data.aff_wild2 import LabelledClip, read_crops
-from training.loop import Trainer
+from training.engine import distributed
+from training.engine.loop import Trainer
 from training.losses import va_loss
 from training.models.capnet import FerTuned, to_input
 from training.recipes.capnet.config import CapnetTraining

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training import distributed
 from training.challenge import Estimates, challenge_figures, mean_over_clips
-from training.checkpoint import load_checkpoint
-from training.clip_trainer import ClipTrainer, clip_figures, estimate_rows
-from training.loop import run
+from training.clips.tape import Tape
+from training.clips.trainer import ClipTrainer, clip_figures, estimate_rows
+from training.engine import distributed
+from training.engine.checkpoint import load_checkpoint
+from training.engine.loop import run
 from training.losses import va_loss
 from training.models.capnet import CapnetNet
 from training.recipes.capnet.config import OWN_CNN, CapnetTraining
 from training.recipes.capnet.windows import answering_rows, face_before, windows
-from training.tape import Tape
 
 RECIPE = "capnet"
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from training.clips.tape import Tape
 from training.recipes.capnet.config import FILL_S, CapnetTraining
-from training.tape import Tape
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from training.checkpoint import load_checkpoint
-from training.clip_recipe import (
+from training.clips.recipe import (
     Trainable,
     load_config,
     load_net,
     load_tape,
     refuse_overlap,
 )
+from training.clips.tape import Tape
 from training.data.aff_wild2 import load_aff_wild2
+from training.engine.checkpoint import load_checkpoint
+from training.engine.loop import run
 from training.features.cache import gather_features
 from training.features.clips import ClipFeatures
 from training.features.open import open_face_backbone, open_sound_backbone
 from training.inputs import Inputs
-from training.loop import run
 from training.models.mtl_kd import MtlNet
 from training.recipes.mtl_kd.config import (
     PRESETS,
@@ -33,7 +34,6 @@ from training.recipes.mtl_kd.config import (
 from training.recipes.mtl_kd.figures import mtl_figures
 from training.recipes.mtl_kd.soft import soft_labels
 from training.recipes.mtl_kd.trainer import StudentTrainer, TeacherTrainer
-from training.tape import Tape
 
 __all__ = ["PRESETS", "evaluate", "fit_student", "fit_teacher", "train", "trainer_of"]
 

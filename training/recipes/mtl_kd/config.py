@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from edge_affect.errors import ConfigError
+from training.clips.tape import UNI_TASK_SETS
 from training.models.mtl_kd import STREAMS, MtlShape
-from training.tape import UNI_TASK_SETS
 
 MTL = "MTL"
 """The set whose frames carry all three labels."""
@@ -31,7 +31,7 @@ class TeacherConfig:
     learning_rate: float = 1e-3
     """Highest rate of AdamW."""
     schedule: str = "one_cycle"
-    """How the rate moves, one of ``training.loop.SCHEDULES``."""
+    """How the rate moves, one of ``training.engine.loop.SCHEDULES``."""
     patience: int | None = 5
     """Epochs without a better P_MTL before the run stops; None stops at none."""
     weight_decay: float = 0.01

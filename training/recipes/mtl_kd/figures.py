@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from training.challenge import challenge_figures, mean_over_batches
-from training.clip_recipe import Trainable
-from training.clip_trainer import estimate_rows
+from training.clips.recipe import Trainable
+from training.clips.tape import UNI_TASK_SETS, Tape
+from training.clips.trainer import estimate_rows
 from training.recipes.mtl_kd.sets import carries, labelled_rows
-from training.tape import UNI_TASK_SETS, Tape
 
 PAPER_BATCH = 256
 """Frames that the paper's own P_MTL is taken of at a time."""

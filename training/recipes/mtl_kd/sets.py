@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from edge_affect.errors import DataError
+from training.clips.tape import UNI_TASK_SETS, Tape
 from training.recipes.mtl_kd.config import MTL
 from training.recipes.mtl_kd.window import has_all_faces
-from training.tape import UNI_TASK_SETS, Tape
 
 
 def set_rows(tape: Tape, name: str, skip_s: float) -> Tensor:

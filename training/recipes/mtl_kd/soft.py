@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from training.clips.tape import UNI_TASK_SETS, Tape
 from training.models.mtl_kd import MtlNet
 from training.recipes.mtl_kd.config import TeacherConfig
 from training.recipes.mtl_kd.window import hear, see
-from training.tape import UNI_TASK_SETS, Tape
 
 _ROWS_AT_ONCE = 1024
 

@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from edge_affect.errors import DataError
-from training import distributed
-from training.cache import settings_key
 from training.challenge import Estimates
-from training.clip_trainer import ClipTrainer
+from training.clips.tape import UNI_TASK_SETS, Tape
+from training.clips.trainer import ClipTrainer
+from training.engine import distributed
+from training.engine.cache import settings_key
 from training.models.mtl_kd import SET, MtlNet
 from training.recipes.mtl_kd.config import MTL, MtlKdConfig, TeacherConfig
 from training.recipes.mtl_kd.figures import mtl_figures
@@ -28,7 +29,6 @@ from training.recipes.mtl_kd.losses import (
 )
 from training.recipes.mtl_kd.sets import refuse_unlabelled, set_rows
 from training.recipes.mtl_kd.window import hear, see
-from training.tape import UNI_TASK_SETS, Tape
 
 ConfigT = TypeVar("ConfigT", bound=TeacherConfig)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.tape import Tape
+from training.clips.tape import Tape
 
 FACES_AGO_S = tuple((5 - face) / 3 for face in range(6))
 """When the six faces were taken, in seconds before the frame; the last is its own."""

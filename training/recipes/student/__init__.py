@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from edge_affect.errors import UsageError
+from training.engine.loop import Trainer, run
 from training.inputs import Inputs
-from training.loop import Trainer, run
 from training.recipes.face import FaceTrainer
 from training.recipes.student import affect
 from training.recipes.student.config import AffectStudent, FaceStudent, VoiceStudent
 from training.recipes.student.face import FaceStudentTrainer
 from training.recipes.student.voice import VoiceStudentTrainer, hear_clips
 from training.recipes.voice import VoiceTrainer
-from training.target_folder import TargetFolder, open_targets
+from training.targets.folder import TargetFolder, open_targets
 
 __all__ = ["PRESETS", "distill", "evaluate", "train"]
 
@@ -37,7 +37,9 @@ evaluate = affect.evaluate
 
 
 def distill(config: Student, inputs: Inputs, targets: Path | None, out: Path) -> Path:
-    """Train the student that ``config`` is of, or go on; see ``training.loop.run``.
+    """Train the student that ``config`` is of, or go on.
+
+    See ``training.engine.loop.run``.
 
     Args:
         config: One of ``PRESETS``, or settings over it.

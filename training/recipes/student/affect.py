@@ -15,14 +15,14 @@ from torch import Tensor
 from edge_affect.errors import DataError
 from edge_affect.labels import EXPRESSIONS
 from training.challenge import Estimates, Labels, challenge_figures
-from training.clip_recipe import ALL_SETS
-from training.compose import CellConfig, Sequence
+from training.clips.recipe import ALL_SETS
+from training.composed.compose import CellConfig, Sequence
 from training.data.aff_wild2 import load_aff_wild2
+from training.engine.loop import Trainer
 from training.features.cache import gather_features
 from training.features.clips import ClipFeatures
 from training.features.ours import OurFace, OurVoice
 from training.inputs import Inputs
-from training.loop import Trainer
 from training.models.affect import AffectNet, AffectOutput
 from training.models.face import FACE_EXPRESSIONS
 from training.models.load import load_affect_net
@@ -49,7 +49,7 @@ from training.recipes.student.losses import (
     mixed,
     shared_classes,
 )
-from training.target_folder import TargetFolder
+from training.targets.folder import TargetFolder
 
 UNDISTURBED = CellConfig(
     frame_hz=(30,),

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from edge_affect.errors import DataError
 from edge_affect.labels import EXPRESSIONS
-from training.compose import CELL_HZ, HOP_S, Sequence
+from training.composed.compose import CELL_HZ, HOP_S, Sequence
 from training.data.aff_wild2 import LabelledClip
 from training.features.clips import ClipFeatures
-from training.label import clip_part
 from training.models.face import FACE_EXPRESSIONS
-from training.soft_targets import clip_digest
-from training.target_folder import TargetFolder
+from training.targets.folder import TargetFolder
+from training.targets.label import clip_part
+from training.targets.soft_targets import clip_digest
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge_affect.errors import ConfigError
-from training.compose import CellConfig
+from training.composed.compose import CellConfig
 from training.models.affect import AffectConfig
 from training.recipes.face import FaceTraining
 from training.recipes.voice import VoiceTraining

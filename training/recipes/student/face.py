@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edge_affect.errors import DataError
-from training.label import picture_part
 from training.models.face import FACE_EXPRESSIONS, FaceNet
 from training.models.load import TRAIN_ONLY
-from training.pictures import read_pictures
 from training.recipes.face import FaceTrainer, affect_distance
 from training.recipes.student.config import FaceStudent
 from training.recipes.student.losses import known_distillation, mixed, shared_classes
-from training.soft_targets import SoftTargets
-from training.target_folder import TargetFolder
+from training.targets.folder import TargetFolder
+from training.targets.label import picture_part
+from training.targets.pictures import read_pictures
+from training.targets.soft_targets import SoftTargets
 
 _LABELLED = ("ferplus", "diffusionfer")
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from edge_affect.errors import DataError
-from training.clip_recipe import ALL_SETS
+from training.clips.recipe import ALL_SETS
 from training.data.aff_wild2 import NoSoundError, load_aff_wild2, read_sound
 from training.inputs import Inputs
 from training.models.load import TRAIN_ONLY
@@ -23,7 +23,7 @@ from training.recipes.student.config import VoiceStudent
 from training.recipes.student.losses import affect_distance, known_distillation, mixed
 from training.recipes.voice import EARLIEST_HOP, HOP_SAMPLES, VoiceTrainer
 from training.sound import change_speech
-from training.target_folder import TargetFolder
+from training.targets.folder import TargetFolder
 
 _FULL_SCALE = 32767
 

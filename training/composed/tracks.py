@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from edge_affect.labels import VOICE_EMOTIONS
 from edge_affect.types import SAMPLE_RATE_HZ
-from training.cache import Arrays
-from training.compose import CELL_HZ, class_sequence, segments
+from training.composed.compose import CELL_HZ, class_sequence, segments
+from training.engine.cache import Arrays
 from training.models.face import FACE_EXPRESSIONS
 from training.models.voice import VoiceNet
 from training.recipes.voice import Spoken, run_voice

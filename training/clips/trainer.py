@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from edge_affect.errors import DataError
-from training import distributed
 from training.challenge import Estimates, challenge_figures
-from training.loop import LoopSettings, Trainer
-from training.tape import Tape
+from training.clips.tape import Tape
+from training.engine import distributed
+from training.engine.loop import LoopSettings, Trainer
 
 _ROWS_AT_ONCE = 1024
 

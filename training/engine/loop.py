@@ -16,16 +16,16 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from edge_affect.errors import ConfigError, DataError, UsageError
-from training import distributed
-from training.checkpoint import (
+from training.engine import distributed
+from training.engine.checkpoint import (
     Checkpoint,
     load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
     save_checkpoint,
 )
-from training.config import differing_keys, to_plain
-from training.curves import Curves
+from training.engine.config import differing_keys, to_plain
+from training.engine.curves import Curves
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from training.tape import Tape
+from training.clips.tape import Tape
 
 
 def past_times(frames: int, spacing_s: float) -> tuple[float, ...]:

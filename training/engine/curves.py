@@ -11,7 +11,7 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from edge_affect.errors import DataError
-from training import distributed
+from training.engine import distributed
 
 _LOG = logging.getLogger(__name__)
 

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge_affect.labels import EXPRESSIONS
-from training.cache import cached, file_key
-from training.compose import FacePool, Programme, Sequence
+from training.composed.compose import FacePool, Programme, Sequence
+from training.composed.pools import PICTURE_SETS, Embedder, class_prior
+from training.composed.simulated import SEEDS, Drive, film
+from training.composed.tracks import embed_tracks
 from training.data.emodb import load_emodb
+from training.engine.cache import cached, file_key
 from training.models.face import FACE_EXPRESSIONS, FaceNet
 from training.models.load import load_face_net, load_voice_net
 from training.models.voice import VoiceNet
-from training.pools import PICTURE_SETS, Embedder, class_prior
 from training.recipes.face import run_face
 from training.recipes.voice import dev_speakers, read_spoken, run_voice
-from training.simulated import SEEDS, Drive, film
-from training.tracks import embed_tracks
 
 PARTS = ("train", "dev")
 """What trains and what selects: no picture, speaker or drive is in both."""

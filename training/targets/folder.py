@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from edge_affect.errors import DataError
-from training.cache import file_key
-from training.soft_targets import (
+from training.engine.cache import file_key
+from training.targets.soft_targets import (
     VERSION,
     SoftTargets,
     Teacher,

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from training.augment import AugmentConfig, augment_faces
-from training.cache import Arrays, cached, settings_key
-from training.compose import FacePool
+from training.composed.compose import FacePool
 from training.data.diffusionfer import load_diffusionfer
 from training.data.ferplus import load_ferplus
+from training.engine.cache import Arrays, cached, settings_key
 from training.models.face import FACE_EXPRESSIONS, FaceNet
 from training.recipes.face import TRAIN_PX, run_face, to_class_order
 

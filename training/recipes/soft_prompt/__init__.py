@@ -16,22 +16,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edge_affect.errors import ConfigError
-from training import distributed
 from training.challenge import Estimates, p_va
-from training.checkpoint import load_checkpoint
-from training.clip_recipe import (
+from training.clips.recipe import (
     Trainable,
     load_config,
     load_net,
     load_tape,
     trainer_functions,
 )
-from training.clip_trainer import ClipTrainer, clip_figures, estimate_rows
+from training.clips.tape import Tape
+from training.clips.trainer import ClipTrainer, clip_figures, estimate_rows
+from training.clips.windows import features_at, past_times, window_rows
+from training.engine import distributed
+from training.engine.checkpoint import load_checkpoint
 from training.features.text import text_vectors
 from training.inputs import Inputs
 from training.losses import va_loss
 from training.models.soft_prompt import SoftPromptNet, SoftPromptShape
-from training.regions import (
+from training.recipes.soft_prompt.regions import (
     LABELS,
     PROMPTS,
     nearest_region,
@@ -39,8 +41,6 @@ from training.regions import (
     region_loss,
     soft_regions,
 )
-from training.tape import Tape
-from training.windows import features_at, past_times, window_rows
 
 _ROWS_AT_ONCE = 1024
 
@@ -74,7 +74,7 @@ class SoftPromptConfig:
     text: str = "clip:openai/clip-vit-base-patch32"
     """Where the regions' vectors come from, see ``training.features.text``."""
     labels: str = "gaussian"
-    """What the region head learns, one of ``training.regions.LABELS``."""
+    """What the region head learns, one of ``regions.LABELS``."""
     sigma: float = 1 / 3
     """Width of the Gaussian labels, in units of valence and arousal."""
     region_weight: float = 0.5

@@ -9,17 +9,17 @@ from typing import Any
 from torch import nn
 
 from edge_affect.errors import DataError
-from training.checkpoint import load_checkpoint
-from training.clip_trainer import ClipTrainer, clip_figures
-from training.config import from_plain
+from training.clips.tape import Tape
+from training.clips.trainer import ClipTrainer, clip_figures
 from training.data.aff_wild2 import load_aff_wild2
 from training.data.aff_wild2.layout import video_name
+from training.engine.checkpoint import load_checkpoint
+from training.engine.config import from_plain
+from training.engine.loop import run
 from training.features.cache import gather_features
 from training.features.clips import ClipFeatures
 from training.features.open import open_face_backbone, open_sound_backbone
 from training.inputs import Inputs
-from training.loop import run
-from training.tape import Tape
 
 ALL_SETS = ("VA", "EXPR", "AU", "MTL")
 """Every part of Aff-Wild2 that carries labels."""

@@ -14,21 +14,26 @@ from tqdm import tqdm
 
 from edge_affect.errors import UsageError
 from edge_affect.labels import EXPRESSIONS
-from training import distributed
-from training.cache import file_key
 from training.challenge import Estimates
-from training.clip_recipe import Trainable, load_clips, load_config, load_net
-from training.clip_trainer import estimate_rows
+from training.clips.recipe import Trainable, load_clips, load_config, load_net
+from training.clips.tape import Tape
+from training.clips.trainer import estimate_rows
+from training.engine import distributed
+from training.engine.cache import file_key
 from training.features.clips import ClipFeatures
 from training.inputs import Inputs
 from training.models.face import FACE_EXPRESSIONS
 from training.models.load import load_face_net
-from training.pictures import read_pictures
 from training.recipes.face import run_face
 from training.registry import open_recipe
-from training.soft_targets import SoftTargets, Teacher, clip_digest, pictures_digest
-from training.tape import Tape
-from training.target_folder import TargetFolder, begin_targets
+from training.targets.folder import TargetFolder, begin_targets
+from training.targets.pictures import read_pictures
+from training.targets.soft_targets import (
+    SoftTargets,
+    Teacher,
+    clip_digest,
+    pictures_digest,
+)
 
 LEAST_PROBABILITY = 1e-4
 """Floor of a probability before its logarithm is taken: logits within ±9.2."""
@@ -98,7 +103,7 @@ def label_pictures(
     Args:
         checkpoint: The teacher.
         root: Data root with the public sets.
-        sets: Some of ``training.pictures.PICTURE_SETS``.
+        sets: Some of ``training.targets.pictures.PICTURE_SETS``.
         out: Folder of targets; it holds one teacher's.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Training on labelled clips: the tape, windows of it, trainer and recipe."""

@@ -1,0 +1,1 @@
+"""Composed material of the affect network: pictures, utterances, simulated drives."""

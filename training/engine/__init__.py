@@ -1,0 +1,1 @@
+"""What runs every recipe: configs, the loop, checkpoints, several processes."""
