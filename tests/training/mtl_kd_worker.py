@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from tests.training.clips import make_clips
-from training.clips.tape import UNI_TASK_SETS, Tape
+from training.clips.tape import Tape
+from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.engine import distributed
 from training.models.mtl_kd import MtlNet, MtlShape
 from training.recipes.mtl_kd.config import MTL, MtlKdConfig, teacher_config

@@ -14,7 +14,8 @@ import torch
 
 from edge_affect.errors import ConfigError, DataError
 from tests.training.clips import make_clips
-from training.clips.tape import UNI_TASK_SETS, Tape
+from training.clips.tape import Tape
+from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.engine.config import from_plain, to_plain
 from training.models.batch_norm import WholeBatchNorm1d
 from training.models.mtl_kd import (

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from training.claims.base import Claim, Material, Study
 from training.clips.recipe import Trainable, load_net
-from training.clips.tape import UNI_TASK_SETS, Tape
+from training.clips.tape import Tape
+from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.metrics import AnyFloats, Ints, balanced_accuracy
 from training.models.mtl_kd import MtlNet
 from training.recipes.mtl_kd import PRESETS, fit_student, fit_teacher

@@ -12,7 +12,7 @@ from edge_affect.errors import DataError
 from training.clips.tape import Tape
 from training.clips.trainer import ClipTrainer, clip_figures
 from training.data.aff_wild2 import load_aff_wild2
-from training.data.aff_wild2.layout import video_name
+from training.data.aff_wild2.layout import SETS, video_name
 from training.engine.checkpoint import load_checkpoint
 from training.engine.config import from_plain
 from training.engine.loop import run
@@ -21,13 +21,11 @@ from training.features.clips import ClipFeatures
 from training.features.open import open_face_backbone, open_sound_backbone
 from training.inputs import Inputs
 
-ALL_SETS = ("VA", "EXPR", "AU", "MTL")
-"""Every part of Aff-Wild2 that carries labels."""
 Trainable = type[ClipTrainer[Any, Any]]
 
 
 def load_tape(
-    inputs: Inputs, config: Any, split: str, sets: Sequence[str] = ALL_SETS
+    inputs: Inputs, config: Any, split: str, sets: Sequence[str] = SETS
 ) -> Tape:
     """Return the clips of ``load_clips`` end to end.
 
@@ -38,7 +36,7 @@ def load_tape(
 
 
 def load_clips(
-    inputs: Inputs, config: Any, split: str, sets: Sequence[str] = ALL_SETS
+    inputs: Inputs, config: Any, split: str, sets: Sequence[str] = SETS
 ) -> list[ClipFeatures]:
     """Return a part of Aff-Wild2 as the configuration's backbones see and hear it.
 
@@ -75,7 +73,7 @@ def refuse_overlap(train: Tape, dev: Tape) -> None:
 
 
 def trainer_functions(
-    kind: Trainable, sets: Sequence[str] = ALL_SETS
+    kind: Trainable, sets: Sequence[str] = SETS
 ) -> tuple[
     Callable[[Any, Inputs, Path], Path], Callable[[Path, Inputs], dict[str, float]]
 ]:

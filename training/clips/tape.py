@@ -12,6 +12,7 @@ from torch import Tensor
 
 from edge_affect.errors import DataError
 from training.challenge import Labels
+from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.features.clips import ClipFeatures
 
 
@@ -129,10 +130,6 @@ class Tape:
         }
         known["MTL"] = known["VA"] & known["EXPR"] & known["AU"]
         return torch.nonzero(known[task])[:, 0]
-
-
-UNI_TASK_SETS = ("VA", "EXPR", "AU")
-"""Aff-Wild2's sets that carry one kind of label, in this order everywhere."""
 
 
 def _uni_task_set(clip: ClipFeatures) -> int:

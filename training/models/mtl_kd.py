@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_affect.labels import ACTION_UNITS, EXPRESSIONS
-from training.clips.tape import UNI_TASK_SETS
+from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.models.batch_norm import WholeBatchNorm1d
 
 SET = "SET"

@@ -13,8 +13,9 @@ from torch import Tensor
 from edge_affect.errors import ConfigError
 from training.challenge import Estimates
 from training.clips.recipe import Trainable, trainer_functions
-from training.clips.tape import UNI_TASK_SETS, Tape
+from training.clips.tape import Tape
 from training.clips.trainer import ClipTrainer
+from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.engine import distributed
 from training.engine.checkpoint import load_checkpoint
 from training.inputs import Inputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from edge_affect.errors import ConfigError
-from training.clips.tape import UNI_TASK_SETS
+from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.models.mtl_kd import STREAMS, MtlShape
 
 MTL = "MTL"

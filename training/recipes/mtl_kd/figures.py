@@ -9,8 +9,9 @@ from torch import nn
 
 from training.challenge import challenge_figures, mean_over_batches
 from training.clips.recipe import Trainable
-from training.clips.tape import UNI_TASK_SETS, Tape
+from training.clips.tape import Tape
 from training.clips.trainer import estimate_rows
+from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.recipes.mtl_kd.sets import carries, labelled_rows
 
 PAPER_BATCH = 256

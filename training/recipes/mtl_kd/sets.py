@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from edge_affect.errors import DataError
-from training.clips.tape import UNI_TASK_SETS, Tape
+from training.clips.tape import Tape
+from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.recipes.mtl_kd.config import MTL
 from training.recipes.mtl_kd.window import has_all_faces
 

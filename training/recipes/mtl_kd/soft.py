@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.clips.tape import UNI_TASK_SETS, Tape
+from training.clips.tape import Tape
+from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.models.mtl_kd import MtlNet
 from training.recipes.mtl_kd.config import TeacherConfig
 from training.recipes.mtl_kd.window import hear, see

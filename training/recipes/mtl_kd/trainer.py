@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from edge_affect.errors import DataError
 from training.challenge import Estimates
-from training.clips.tape import UNI_TASK_SETS, Tape
+from training.clips.tape import Tape
 from training.clips.trainer import ClipTrainer
+from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.engine import distributed
 from training.engine.cache import settings_key
 from training.models.mtl_kd import SET, MtlNet

@@ -15,9 +15,9 @@ from torch import Tensor
 from edge_affect.errors import DataError
 from edge_affect.labels import EXPRESSIONS
 from training.challenge import Estimates, Labels, challenge_figures
-from training.clips.recipe import ALL_SETS
 from training.composed.compose import CellConfig, Sequence
 from training.data.aff_wild2 import load_aff_wild2
+from training.data.aff_wild2.layout import SETS
 from training.engine.loop import Trainer
 from training.features.cache import gather_features
 from training.features.clips import ClipFeatures
@@ -243,7 +243,7 @@ def _embedders(inputs: Inputs) -> tuple[OurFace, OurVoice]:
 def _clips(
     inputs: Inputs, split: str, face: OurFace, voice: OurVoice
 ) -> list[ClipFeatures]:
-    clips = load_aff_wild2(inputs.data, split, ALL_SETS)
+    clips = load_aff_wild2(inputs.data, split, SETS)
     return gather_features(clips, face, voice, inputs.cache)
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from edge_affect.errors import DataError
-from training.clips.recipe import ALL_SETS
 from training.data.aff_wild2 import NoSoundError, load_aff_wild2, read_sound
+from training.data.aff_wild2.layout import SETS
 from training.inputs import Inputs
 from training.models.load import TRAIN_ONLY
 from training.models.voice import VoiceNet
@@ -113,7 +113,7 @@ def hear_clips(inputs: Inputs, targets: TargetFolder) -> list[Heard]:
     Raises:
         DataError: A clip cannot be read, or the teacher has not labelled it.
     """
-    clips = load_aff_wild2(inputs.data, "train", ALL_SETS)
+    clips = load_aff_wild2(inputs.data, "train", SETS)
     heard = []
     for clip in tqdm(clips, desc="hear clips", leave=False, disable=None):
         try:
