@@ -11,7 +11,6 @@ from pathlib import Path
 
 from benchmarks.accuracy import measure_accuracy
 from benchmarks.graphs import measure_graphs
-from benchmarks.machine import machine_info, source_commit
 from benchmarks.progress import Progress
 from benchmarks.records import Record, Result, save_result
 from benchmarks.subject import open_subject
@@ -20,8 +19,8 @@ from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError
 from training.metrics import BOOTSTRAP_DRAWS
+from training.provenance import machine_info, source_commit
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 SCHEMA = 1
 """Version of the result file's layout."""
 
@@ -128,7 +127,7 @@ def _run(command: str) -> dict[str, object]:
         "schema": SCHEMA,
         "command": command,
         "utc": datetime.fromtimestamp(utc_s, timezone.utc).isoformat(),
-        "commit": source_commit(CHECKOUT),
+        "commit": source_commit(),
     }
 
 

@@ -92,7 +92,7 @@ class Result:
     """What one run of a benchmark brought up."""
 
     machine: Mapping[str, Any]
-    """What it ran on; see ``benchmarks.machine``."""
+    """What it ran on; see ``training.provenance``."""
     run: Mapping[str, Any]
     """Command, time, commit, bundle and settings."""
     records: tuple[Record, ...]

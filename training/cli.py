@@ -163,6 +163,12 @@ def _add_claims(command: argparse.ArgumentParser) -> None:
         "--workers", type=int, default=1, help="processes that film (default: 1)"
     )
     command.add_argument(
+        "--tune",
+        action="store_true",
+        help="byel: compare settings by cross-validation on drawn faces, nothing else; "
+        "writes byel-tuning.json",
+    )
+    command.add_argument(
         "--threads", type=int, help="threads of torch (default: torch's own)"
     )
 
@@ -267,7 +273,7 @@ def _synthesize(arguments: argparse.Namespace) -> None:
 
 
 def _claims(arguments: argparse.Namespace) -> None:
-    from training.claims.command import Claims, run_claims
+    from training.claims.command import Claims, run_claims, tune_claims
 
     named = arguments.data or os.environ.get(DATA_VARIABLE)
     claims = Claims(
@@ -279,7 +285,10 @@ def _claims(arguments: argparse.Namespace) -> None:
         arguments.workers,
     )
     with _processes(arguments):
-        run_claims(arguments.study, claims)
+        if arguments.tune:
+            tune_claims(arguments.study, claims)
+        else:
+            run_claims(arguments.study, claims)
 
 
 _RESUMABLE = ("train", "label", "distill", "synthesize", "claims")

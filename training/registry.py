@@ -65,7 +65,6 @@ RECIPES: dict[str, Recipe] = {
     "byel": Recipe(
         "pre-training on drawn faces, fine-tuning, test on real ones; six emotions",
         "training.recipes.byel",
-        ("small",),
     ),
     "mtl_kd": Recipe(
         "VA, EXPR and AU at once: teacher, student by soft labels, discriminator",

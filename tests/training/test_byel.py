@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,9 +16,11 @@ import torch
 from safetensors.torch import load_file
 
 from edge_affect.errors import ConfigError
-from training.claims.byel import FOLDS, STUDY, SyntheticToReal
+from tests.training.aff_wild2_tree import EXPR_HEADER, write_crops, write_labels
+from training.claims.byel import FOLDS, STUDY, SyntheticToReal, tune
 from training.engine.loop import run
 from training.models.byel import ByelNet, ByelNetConfig, subtract_emotion
+from training.recipes.byel import PRESETS
 from training.recipes.byel.losses import (
     bootstrap_loss,
     follow,
@@ -29,7 +32,12 @@ from training.recipes.byel.pictures import (
     enlarge,
     synthetic_pictures,
 )
-from training.recipes.byel.trainer import ARMS, ByelTrainer, ByelTraining
+from training.recipes.byel.trainer import (
+    ARMS,
+    OPTIMIZERS,
+    ByelTrainer,
+    ByelTraining,
+)
 
 pytestmark = pytest.mark.torch
 TINY = ByelTraining(
@@ -149,24 +157,67 @@ class KilledError(Exception):
 
 
 class KilledTrainer(ByelTrainer):
+    killed_at = 10
+
     def losses(self, random: torch.Generator) -> Iterator[torch.Tensor]:
         for loss in super().losses(random):
-            if self.done == 10:
+            if self.done == self.killed_at:
                 raise KilledError
             yield loss
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
-    """Killed in stage 2 and called again: equal to the bit, the target too."""
-    run(ByelTrainer(_config(), _pictures()), tmp_path / "one")
+@pytest.mark.parametrize("killed_at", [6, 10, 14])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_killed_run_goes_on_to_the_same_weights(
+    optimizer: str, killed_at: int, tmp_path: Path
+) -> None:
+    """Killed in stage 1, at the start of stage 2 or in it: equal to the bit."""
+    config = _config(optimizer=optimizer)
+    run(ByelTrainer(config, _pictures()), tmp_path / "one")
+    trainer = KilledTrainer(config, _pictures())
+    trainer.killed_at = killed_at
     with pytest.raises(KilledError):
-        run(KilledTrainer(_config(), _pictures()), tmp_path / "two")
-    run(ByelTrainer(_config(), _pictures()), tmp_path / "two")
+        run(trainer, tmp_path / "two")
+    run(ByelTrainer(config, _pictures()), tmp_path / "two")
     one, two = (
         load_file(tmp_path / name / "last.safetensors") for name in ("one", "two")
     )
     for name, value in one.items():
         assert torch.equal(value, two[name]), name
+
+
+def test_lars_serves_stage_1_and_adam_stage_2(tmp_path: Path) -> None:
+    """The first eight steps are LARS's, as in the paper; Adam begins anew after it."""
+    trainer = ByelTrainer(_config(optimizer="lars"), _pictures())
+    assert type(trainer.optimizer).__name__ == "LARS"
+    run(trainer, tmp_path)
+    assert type(trainer.optimizer) is torch.optim.Adam
+    steps = {int(state["step"]) for state in trainer.optimizer.state.values()}
+    assert steps == {8}
+
+
+def test_the_paper_preset_is_the_papers() -> None:
+    """ResNet-50, LARS at 0.2, 256 pictures of 128 pixels, 4096 → 256."""
+    paper = PRESETS["paper"]
+    assert (paper.optimizer, paper.learning_rate, paper.fine_rate) == (
+        "lars",
+        0.2,
+        1e-4,
+    )
+    assert (paper.batch, paper.size_px) == (256, 128)
+    assert paper.stage_1_steps == 100 * (277_000 // 256)
+    assert (paper.net.encoder, paper.net.hidden, paper.net.projection) == (
+        *("resnet50", 4096, 256),
+    )
+
+
+def test_resnet_50_sees_grey_pictures() -> None:
+    """The paper's encoder gives 2,048 features and about 23.5 M weights."""
+    pytest.importorskip("transformers")
+    encoder = ByelNet(ByelNetConfig(encoder="resnet50", hidden=4, projection=8)).encoder
+    assert encoder.width == 2048
+    assert encoder(torch.zeros(2, 1, 64, 64)).shape == (2, 2048)
+    assert 23_400_000 < sum(p.numel() for p in encoder.parameters()) < 23_700_000
 
 
 def test_batches_draw_every_class_alike() -> None:
@@ -185,6 +236,10 @@ def test_unknown_arms_and_odd_steps_are_refused() -> None:
     """Each names what is expected."""
     with pytest.raises(ConfigError, match="no_subtraction"):
         ByelTrainer(_config(arm="byels"), _pictures())
+    with pytest.raises(ConfigError, match="adamw, lars"):
+        ByelTrainer(_config(optimizer="sgd"), _pictures())
+    with pytest.raises(ConfigError, match=r"net\.encoder.*plain, resnet50"):
+        ByelTrainer(_config(net=ByelNetConfig(encoder="resnet")), _pictures())
     with pytest.raises(ConfigError, match="multiple of 4"):
         ByelTrainer(replace(TINY, steps=18), _pictures())
 
@@ -204,6 +259,53 @@ def test_the_study_tests_on_real_pictures_alone(tmp_path: Path) -> None:
     figures = STUDY.run("byel", config, material, tmp_path)
     assert set(figures) == {"macro_f1", "accuracy"}
     assert STUDY.run("byel", config, material, tmp_path) == figures
+
+
+def _expressions(root: Path, clip: str, labels: list[int], crops: list[int]) -> None:
+    write_crops(root, clip, crops)
+    labels_file = f"EXPR_Classification_Challenge/Train_Set/{clip}.txt"
+    write_labels(root / labels_file, EXPR_HEADER, [str(label) for label in labels])
+
+
+def test_stills_are_labelled_frames_with_a_face(tmp_path: Path) -> None:
+    """Neutral (0), other (7), unlabelled (-1) and faceless frames stay out."""
+    _expressions(tmp_path, "a", [4, 0, 7, -1, 6, 1], [1, 2, 3, 4, 5])
+    _expressions(tmp_path, "b", [2, 3, 5], [1, 2, 3])
+    stills = synthetic_pictures(tmp_path, "aff_wild2")
+    names = [EMOTIONS[label] for label in stills.labels.tolist()]
+    assert names == ["happiness", "surprise", "disgust", "fear", "sadness"]
+    assert stills.luma.shape == (5, 48, 48)
+    folds = stills.fold.tolist()
+    assert len(set(folds[:2])) == 1
+    assert len(set(folds[2:])) == 1
+    assert folds[0] != folds[2]
+
+
+def test_stills_are_spread_over_the_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a limit every clip still gives some, and the same ones each time."""
+    monkeypatch.setattr("training.recipes.byel.pictures.MOST_STILLS", 12)
+    for clip in ("a", "b", "c"):
+        _expressions(tmp_path, clip, [1 + n % 6 for n in range(12)], [*range(1, 13)])
+    stills = synthetic_pictures(tmp_path, "aff_wild2")
+    assert len(stills.labels) == 12
+    assert len(set(stills.fold.tolist())) == 3
+    again = synthetic_pictures(tmp_path, "aff_wild2")
+    assert torch.equal(stills.luma, again.luma)
+
+
+def test_tuning_reads_drawn_faces_alone(
+    made_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every setting gets five folds; FER+ is not opened."""
+    monkeypatch.setattr("training.recipes.byel.pictures.load_ferplus", None)
+    tried = {"steps": 4, "batch": 4, "size_px": 32, "net": TINY.net}
+    monkeypatch.setattr("training.claims.byel.TRIED", (tried,))
+    path = tune(made_root, tmp_path / "work", tmp_path / "tuning.json")
+    (record,) = json.loads(path.read_text())["records"]
+    assert len(record["folds"]) == FOLDS
+    assert record["macro_f1"] == pytest.approx(sum(record["folds"]) / FOLDS, abs=1e-4)
 
 
 def test_synthetic_pictures_are_the_six_emotions(made_root: Path) -> None:

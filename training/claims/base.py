@@ -41,8 +41,8 @@ class Claim:
 class Study:
     """The arms of one recipe."""
 
-    recipe: str
-    """Its name in the registry."""
+    name: str
+    """The recipe's, and what sets its material apart where it has several."""
     arms: Mapping[str, Any]
     """Name → configuration; the runner replaces its seed."""
     claims: tuple[Claim, ...]

@@ -164,7 +164,7 @@ def _claims() -> tuple[Claim, ...]:
 
 
 STUDY = Study(
-    recipe="capnet",
+    name="capnet",
     arms=_ARMS,
     claims=_claims(),
     run=_run,

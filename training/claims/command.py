@@ -16,19 +16,22 @@ from training.synthetic.synthesize import synthesize
 
 STUDIES = (
     "byel",
+    "byel_stills",
     "mtl_kd",
     "capnet",
     "cross_attention",
     "soft_prompt",
     "masked_transformer",
 )
-"""Recipes with a study; each has a module here."""
-ON_PICTURES = ("byel",)
-"""Studies that need the public sets instead of simulated clips."""
+"""Names of the studies; each has a module here."""
+ON_PICTURES = ("byel", "byel_stills")
+"""Studies that need the public sets' pictures."""
 TRAIN_CLIPS, TEST_CLIPS = 90, 36
 """Clips of family A and of family B that the committed figures stand on."""
 TRAIN_SEED, TEST_SEED = 1, 2
 """Seeds that they were filmed with."""
+STILLS_CLIPS, STILLS_SEED = 126, 3
+"""Clips of family A whose frames are ``byel_stills``' pictures, and their seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +74,44 @@ def run_claims(names: Sequence[str], claims: Claims) -> None:
         write_page(claims)
 
 
-def _ground(study: Study, claims: Claims) -> Ground:
-    if study.recipe in ON_PICTURES:
-        if claims.data is None:
-            raise UsageError(
-                f"{study.recipe}: got no --data, expected the public sets' root"
-            )
-        from training.claims.byel import pictures_ground
+def tune_claims(names: Sequence[str], claims: Claims) -> None:
+    """Compare the settings of byel, the one study that was tuned.
 
-        return pictures_ground(claims.data, claims.work, claims.results)
+    Raises:
+        UsageError: Another study is named, or no data root.
+        DataError: The set is missing or a run fails.
+    """
+    if list(names) != ["byel"] or claims.data is None:
+        raise UsageError(
+            "claims --tune: expected the study byel alone, and --data with the public "
+            "sets' root"
+        )
+    from training.claims.byel import tune
+
+    tune(claims.data, claims.work / "tuning", claims.results / "byel-tuning.json")
+
+
+def _ground(study: Study, claims: Claims) -> Ground:
+    if study.name in ON_PICTURES:
+        return _on_pictures(study, claims)
     train, test = claims.work / "A", claims.work / "B"
     synthesize(train, "A", TRAIN_CLIPS, TRAIN_SEED, workers=claims.workers)
     synthesize(test, "B", TEST_CLIPS, TEST_SEED, workers=claims.workers)
     config = next(iter(study.arms.values()))
     return clips_ground(train, test, config, claims.work, claims.results)
+
+
+def _on_pictures(study: Study, claims: Claims) -> Ground:
+    if claims.data is None:
+        raise UsageError(f"{study.name}: got no --data, expected the public sets' root")
+    from training.claims.byel import drawn_ground
+    from training.claims.byel_stills import stills_ground
+
+    if study.name == "byel":
+        return drawn_ground(claims.data, claims.work, claims.results)
+    stills = claims.work / "stills"
+    synthesize(stills, "A", STILLS_CLIPS, STILLS_SEED, workers=claims.workers)
+    return stills_ground(claims.data, stills, claims.work, claims.results)
 
 
 def write_page(claims: Claims) -> None:

@@ -42,7 +42,7 @@ def _prototypes_beat(other: str, what: str) -> Claim:
 
 
 STUDY = Study(
-    recipe="cross_attention",
+    name="cross_attention",
     arms={
         "cross": _CROSS,
         "face": replace(_CROSS, modality="face"),

@@ -144,7 +144,7 @@ def _claims(arms: Mapping[str, MaskedTraining]) -> tuple[Claim, ...]:
 
 _ARMS = _arms()
 STUDY = Study(
-    recipe="masked_transformer",
+    name="masked_transformer",
     arms=_ARMS,
     claims=_claims(_ARMS),
     run=_run,

@@ -118,7 +118,7 @@ _STUDENT = replace(PRESETS["small"], discriminator=False)
 _WHOLE = replace(_STUDENT, discriminator=True)
 
 STUDY = Study(
-    recipe="mtl_kd",
+    name="mtl_kd",
     arms={
         "teacher": teacher_config(_STUDENT),
         "no_kd": replace(_STUDENT, kd="none"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from training.claims.base import Study
-from training.claims.results import figures_of, read_results
+from training.claims.results import PREFIX, figures_of, read_results
 from training.claims.verdict import Figures, Verdict, judge
 
 _HEAD = """# Claims tried out
@@ -37,8 +37,8 @@ def report(studies: Sequence[Study], results: Path) -> str:
     """
     parts = [_HEAD]
     for study in studies:
-        path = results / f"claims-{study.recipe}.json"
-        parts.append(f"## {study.recipe}\n\n{study.notes}\n")
+        path = results / f"{PREFIX}{study.name}.json"
+        parts.append(f"## {study.name}\n\n{study.notes}\n")
         if not path.exists():
             parts.append("Not run.\n")
             continue

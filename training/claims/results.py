@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from edge_affect.errors import DataError
 from training.claims.verdict import Figures
+from training.provenance import machine_info, source_commit
+
+PREFIX = "claims-"
+"""Begins every result file's name; the study's follows."""
 
 
 @dataclass(slots=True)
@@ -25,6 +25,8 @@ class Results:
     """What the runs trained and were tested on; other data make another file."""
     records: list[dict[str, Any]] = field(default_factory=list)
     """One for each arm and seed."""
+    commit: str | None = field(default_factory=source_commit)
+    """Of the source that adds runs, as it was when the file was opened."""
 
     @classmethod
     def open(cls, path: Path, data: dict[str, Any]) -> Results:
@@ -56,30 +58,33 @@ class Results:
         Raises:
             DataError: The file cannot be written; the old one is untouched.
         """
+        record["commit"] = self.commit
         key = (record["arm"], record["seed"])
         kept = [r for r in self.records if (r["arm"], r["seed"]) != key]
         self.records = [*kept, record]
-        document = {"machine": machine(), "data": self.data, "records": self.records}
-        partial = self.path.with_name(self.path.name + ".partial")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-            partial.replace(self.path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise DataError(f"{self.path}: cannot be written ({error})") from error
+        document = {
+            "command": f"python -m training claims {self.path.stem[len(PREFIX) :]}",
+            "machine": machine_info(),
+            "data": self.data,
+            "records": self.records,
+        }
+        write_document(self.path, document)
 
 
-def machine() -> dict[str, Any]:
-    """Return what the runs ran on."""
-    return {
-        "cpu": platform.machine(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "threads": torch.get_num_threads(),
-    }
+def write_document(path: Path, document: dict[str, Any]) -> None:
+    """Write a result file whole or not at all.
+
+    Raises:
+        DataError: It cannot be written; the old one is untouched.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise DataError(f"{path}: cannot be written ({error})") from error
 
 
 def read_results(path: Path) -> dict[str, Any]:

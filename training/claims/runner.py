@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from edge_affect.errors import DataError
 from training.claims.base import Material, Study
-from training.claims.results import Results
+from training.claims.results import PREFIX, Results
 from training.clips.recipe import load_tape
 from training.engine.config import to_plain
 from training.inputs import Inputs
@@ -47,7 +47,7 @@ def run_study(study: Study, ground: Ground, seeds: Sequence[int]) -> Path:
     Raises:
         DataError: The data cannot be read, or a run failed.
     """
-    path = ground.results / f"claims-{study.recipe}.json"
+    path = ground.results / f"{PREFIX}{study.name}.json"
     results = Results.open(path, ground.data)
     missing = [
         (arm, replace(config, seed=seed))
@@ -57,9 +57,9 @@ def run_study(study: Study, ground: Ground, seeds: Sequence[int]) -> Path:
     ]
     if missing:
         material = ground.load()
-        for arm, config in tqdm(missing, desc=study.recipe, disable=None):
+        for arm, config in tqdm(missing, desc=study.name, disable=None):
             results.add(_run(study, arm, config, material, ground.out))
-        shutil.rmtree(ground.out / study.recipe, ignore_errors=True)
+        shutil.rmtree(ground.out / study.name, ignore_errors=True)
     return path
 
 
@@ -67,10 +67,10 @@ def _run(
     study: Study, arm: str, config: Any, material: Any, out: Path
 ) -> dict[str, Any]:
     began_s = perf_counter()
-    folder = out / study.recipe / f"seed{config.seed}" / arm
+    folder = out / study.name / f"seed{config.seed}" / arm
     figures = study.run(arm, config, material, folder)
     seconds = perf_counter() - began_s
-    _LOG.info("%s %s seed %d: %s", study.recipe, arm, config.seed, figures)
+    _LOG.info("%s %s seed %d: %s", study.name, arm, config.seed, figures)
     return {
         "arm": arm,
         "seed": config.seed,
@@ -102,7 +102,7 @@ def clips_ground(
             load_tape(other, config, "valid"),
         )
 
-    told = [_told(train), _told(test)]
+    told = [told_of(train), told_of(test)]
     sentence = "Trained on {}; tested on {}.".format(
         *(f"family {t['family']}, {t['clips']} clips, seed {t['seed']}" for t in told)
     )
@@ -110,7 +110,7 @@ def clips_ground(
     return Ground(data, load, work / "runs", results)
 
 
-def _told(root: Path) -> dict[str, Any]:
+def told_of(root: Path) -> dict[str, Any]:
     """Return what names a synthesized set, and its oracle."""
     path = root / "manifest.json"
     try:

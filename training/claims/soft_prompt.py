@@ -45,7 +45,7 @@ def _gaussian_beats(other: str, what: str) -> Claim:
 
 
 STUDY = Study(
-    recipe="soft_prompt",
+    name="soft_prompt",
     arms={
         "none": replace(_GAUSSIAN, labels="none"),
         "one_hot": replace(_GAUSSIAN, labels="one_hot"),

@@ -99,7 +99,7 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
         self.steps = steps
         self.average = copy.deepcopy(net).requires_grad_(False).eval()
         trained = [p for p in net.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
             [
                 {
                     "params": [p for p in trained if p.ndim > 1],
@@ -123,7 +123,10 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
         """Return the averaged network's figures on the selection part."""
 
     def resumed(self, figures: dict[str, float]) -> None:
-        """Take up what the recipe itself kept in the last epoch's figures."""
+        """Take up what the recipe itself kept in the last epoch's figures.
+
+        The optimiser's state is restored after it.
+        """
 
     def rate(self, step: int) -> float:
         """Return the learning rate at global ``step``."""
@@ -132,10 +135,7 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
             return highest
         share = step / max(1, self.config.epochs * self.steps)
         warm_up = WARM_UP_SHARE if schedule == "one_cycle" else 0.0
-        if share < warm_up:
-            return highest * (0.05 + 0.95 * share / warm_up)
-        fall = (share - warm_up) / (1 - warm_up)
-        return highest * 0.5 * (1 + math.cos(math.pi * fall))
+        return highest * cycle(share, warm_up)
 
     def train_epoch(self, epoch: int) -> float:
         """Run one pass; the same ``epoch`` and weights always give the same result.
@@ -183,6 +183,18 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
             raise self._not_finite("gradient", float(norm), epoch)
         self.optimizer.step()
         update_average(self.average, self.net, self.config.average)
+
+
+def cycle(share: float, warm_up: float = WARM_UP_SHARE) -> float:
+    """Return the factor of the highest rate after ``share`` of the steps: up, down.
+
+    Args:
+        share: Steps done, 0–1.
+        warm_up: Share of the steps in which the rate climbs.
+    """
+    if share < warm_up:
+        return 0.05 + 0.95 * share / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (share - warm_up) / (1 - warm_up)))
 
 
 @torch.no_grad()
@@ -274,7 +286,6 @@ def _begin(trainer: Trainer[Any, Any], last: Path) -> _Progress:
         return _Progress()
     resumed = load_checkpoint(last, trainer.recipe)
     _restore(trainer, resumed, last)
-    trainer.resumed(resumed.metrics)
     best = resumed.metrics[f"best_{trainer.selection}"]
     return _Progress(resumed.epoch, best, resumed.metrics["best_epoch"])
 
@@ -311,4 +322,5 @@ def _restore(trainer: Trainer[Any, Any], resumed: Checkpoint, path: Path) -> Non
         )
     trainer.net.load_state_dict(resumed.model)
     trainer.average.load_state_dict(resumed.average)
+    trainer.resumed(resumed.metrics)
     restore_optimizer(trainer.optimizer, resumed.optimizer)

@@ -5,19 +5,28 @@ from __future__ import annotations
 import copy
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from edge_affect.errors import ConfigError
+from training.features.pretrained import open_transformers
 from training.models.face import ConvNormRelu, standardise
+
+ENCODERS = ("plain", "resnet50")
+"""Our small network; the paper's, from random weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class ByelNetConfig:
     """Shape of the networks."""
 
+    encoder: str = "plain"
+    """One of ``ENCODERS``."""
     widths: tuple[int, ...] = (16, 32, 64, 128)
-    """Channels of the stem and of three stages, each at half the side of the last."""
+    """``plain``: channels of the stem and of three stages, each at half the side of the
+    last."""
     hidden: int = 512
     """Width inside projector and predictor (paper: 4096)."""
     projection: int = 128
@@ -47,6 +56,35 @@ class SmallEncoder(nn.Module):
         return features
 
 
+class ResNet50Encoder(nn.Module):
+    """Grey pictures to 2,048 features: the paper's network, as ``transformers`` has it.
+
+    Its three colours are given the same luma, since FER+ has no other.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        library = open_transformers()
+        self.net: Any = library.ResNetModel(library.ResNetConfig())
+        self.width: int = self.net.config.hidden_sizes[-1]
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """Run on ``(B, 1, S, S)`` luma in [0, 255]; ``(B, 2048)``."""
+        features: Tensor = self.net(standardise(luma).expand(-1, 3, -1, -1))[1]
+        return features.flatten(1)
+
+
+def _encoder(config: ByelNetConfig) -> SmallEncoder | ResNet50Encoder:
+    if config.encoder not in ENCODERS:
+        raise ConfigError(
+            f"net.encoder: got {config.encoder!r}, "
+            f"expected one of {', '.join(ENCODERS)}"
+        )
+    if config.encoder == "resnet50":
+        return ResNet50Encoder()
+    return SmallEncoder(config.widths)
+
+
 def _perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(inputs, hidden),
@@ -74,7 +112,7 @@ class ByelNet(nn.Module):
     def __init__(self, config: ByelNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = SmallEncoder(config.widths)
+        self.encoder = _encoder(config)
         width, hidden, length = self.encoder.width, config.hidden, config.projection
         self.projector = _perceptron(width, hidden, length)
         self.predictor = _perceptron(length, hidden, length)

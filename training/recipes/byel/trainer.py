@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -11,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edge_affect.errors import ConfigError
+from edge_affect.errors import ConfigError, missing_dependency
 from training.augment import AugmentConfig, augment_faces
-from training.engine.loop import WARM_UP_SHARE, Trainer
+from training.engine.loop import Trainer, cycle
 from training.metrics import accuracy, macro_f1
 from training.models.byel import ByelNet, ByelNetConfig
 from training.recipes.byel.losses import (
@@ -21,12 +20,16 @@ from training.recipes.byel.losses import (
     follow,
     orthonormality_loss,
 )
-from training.recipes.byel.pictures import EMOTIONS, Pictures, enlarge
+from training.recipes.byel.pictures import EMOTIONS, SOURCES, Pictures, enlarge
 
 CHUNK_STEPS = 100
 """Steps between two checkpoints: what the loop calls an epoch."""
 ARMS = ("supervised", "byol", "no_subtraction", "no_orthonormality", "byel")
 """What stage 1 does: nothing, BYOL alone, BYEL without one of its parts, BYEL."""
+OPTIMIZERS = ("adamw", "lars")
+"""AdamW through both stages; the paper's LARS, then Adam from its first moment on."""
+_TRUST = 0.001
+"""LARS's trust coefficient, as in the paper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class ByelTraining:
 
     arm: str = "byel"
     """One of ``ARMS``; ``supervised`` spends all steps in stage 2."""
+    source: str = "diffusionfer"
+    """Pictures it trains on, one of ``pictures.SOURCES``."""
     steps: int = 2000
     """Steps of both stages together, a multiple of 100."""
     stage_1_share: float = 0.4
@@ -48,11 +53,13 @@ class ByelTraining:
     fine_rate: float = 2e-3
     """Highest rate of stage 2 (paper: 1e-4 with Adam, 100 epochs)."""
     schedule: str = "one_cycle"
-    """How the rate moves, in each stage by itself."""
+    """How the rate moves, in each stage by itself: ``one_cycle`` or ``constant``."""
+    optimizer: str = "adamw"
+    """One of ``OPTIMIZERS``."""
     patience: int | None = None
     """Steps are fixed: nothing is stopped early, nothing is selected."""
     weight_decay: float = 0.02
-    """AdamW's weight decay."""
+    """Weight decay of AdamW or LARS; the paper's Adam has none."""
     average: float = 0.0
     """No averaged weights."""
     decay: float = 0.99
@@ -85,10 +92,10 @@ class ByelTrainer(Trainer[ByelTraining, ByelNet]):
     def __init__(
         self, config: ByelTraining, train: Pictures, held: Pictures | None = None
     ) -> None:
-        if config.arm not in ARMS:
-            raise ConfigError(
-                f"arm: got {config.arm!r}, expected one of {', '.join(ARMS)}"
-            )
+        _check_choice("arm", config.arm, ARMS)
+        _check_choice("source", config.source, SOURCES)
+        _check_choice("optimizer", config.optimizer, OPTIMIZERS)
+        _check_choice("schedule", config.schedule, ("one_cycle", "constant"))
         if config.steps % CHUNK_STEPS:
             raise ConfigError(
                 f"steps: got {config.steps}, expected a multiple of {CHUNK_STEPS}"
@@ -101,22 +108,30 @@ class ByelTrainer(Trainer[ByelTraining, ByelNet]):
         self.pictures = train
         self.held = held
         self.done = 0
+        if config.optimizer == "lars":
+            self.optimizer = self._lars()
 
     def resumed(self, figures: dict[str, float]) -> None:
-        """Take up the number of steps."""
+        """Take up the number of steps, and the stage's optimiser."""
         self.done = int(figures["dev_steps"])
+        if self.done > self.config.stage_1_steps:
+            self._enter_stage_2()
 
     def rate(self, step: int) -> float:
-        """Return the rate at ``step``: one cycle in each stage."""
+        """Return the rate at ``step``: constant, or one cycle in each stage."""
         first = self.config.stage_1_steps
+        if self.config.schedule == "constant":
+            return self.config.learning_rate if step < first else self.config.fine_rate
         if step < first:
-            return _one_cycle(step / first) * self.config.learning_rate
+            return cycle(step / first) * self.config.learning_rate
         share = (step - first) / (self.config.steps - first)
-        return _one_cycle(share) * self.config.fine_rate
+        return cycle(share) * self.config.fine_rate
 
     def losses(self, random: torch.Generator) -> Iterator[Tensor]:
         """Yield the loss of each batch of a chunk; the target follows after each."""
         for _ in range(self.steps):
+            if self.done == self.config.stage_1_steps:
+                self._enter_stage_2()
             rows = self._rows(random)
             if self.done < self.config.stage_1_steps:
                 yield self._stage_1(rows, random)
@@ -124,6 +139,24 @@ class ByelTrainer(Trainer[ByelTraining, ByelNet]):
             else:
                 yield self._stage_2(rows, random)
             self.done += 1
+
+    def _lars(self) -> torch.optim.Optimizer:
+        try:
+            from pytorch_optimizer import LARS
+        except ImportError as error:
+            raise missing_dependency("pytorch_optimizer", "train", "LARS") from error
+        return LARS(
+            [p for p in self.net.parameters() if p.requires_grad],
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            trust_coefficient=_TRUST,
+        )
+
+    def _enter_stage_2(self) -> None:
+        """Take Adam after LARS; AdamW goes on with its moments."""
+        if self.config.optimizer == "lars":
+            trained = [p for p in self.net.parameters() if p.requires_grad]
+            self.optimizer = torch.optim.Adam(trained, lr=self.config.fine_rate)
 
     def _rows(self, random: torch.Generator) -> Tensor:
         """Draw a batch in which every class is as likely."""
@@ -176,11 +209,9 @@ class ByelTrainer(Trainer[ByelTraining, ByelNet]):
         return figures
 
 
-def _one_cycle(share: float) -> float:
-    if share < WARM_UP_SHARE:
-        return 0.05 + 0.95 * share / WARM_UP_SHARE
-    fall = (share - WARM_UP_SHARE) / (1 - WARM_UP_SHARE)
-    return 0.5 * (1 + math.cos(math.pi * fall))
+def _check_choice(what: str, got: str, choices: tuple[str, ...]) -> None:
+    if got not in choices:
+        raise ConfigError(f"{what}: got {got!r}, expected one of {', '.join(choices)}")
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.machine import machine_info, source_commit
+from training.provenance import machine_info, source_commit
 
 
 @pytest.fixture

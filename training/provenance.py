@@ -1,4 +1,4 @@
-"""Describe the machine that a figure was measured on; never its name or its paths."""
+"""What a figure was measured on: source, machine and versions; never names or paths."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-import edge_affect
-
-_PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless")
+CHECKOUT = Path(__file__).parents[1]
+"""Folder of the source."""
+_PACKAGES = (
+    *("edge_affect", "brevitas", "numpy", "onnxruntime", "opencv-python-headless"),
+    "torch",
+)
 
 
 def machine_info(root: Path = Path("/")) -> dict[str, object]:
@@ -36,7 +39,7 @@ def machine_info(root: Path = Path("/")) -> dict[str, object]:
     return {key: value for key, value in known.items() if value is not None}
 
 
-def source_commit(checkout: Path) -> str | None:
+def source_commit(checkout: Path = CHECKOUT) -> str | None:
     """Return the commit of the source, ``-dirty`` when it was changed since.
 
     None where ``checkout`` is no git checkout.
@@ -44,7 +47,9 @@ def source_commit(checkout: Path) -> str | None:
     commit = _git(checkout, "rev-parse", "HEAD")
     if commit is None:
         return None
-    changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
+    # What commands write, result files and pages, is no change of the source.
+    sources = ("--", ":(top)", ":(top,exclude)benchmarks/results", ":(top,exclude)docs")
+    changed = _git(checkout, "status", "--porcelain", "--untracked-files=no", *sources)
     return f"{commit}-dirty" if changed else commit
 
 
@@ -78,8 +83,7 @@ def _versions() -> dict[str, str]:
         distribution.metadata["Name"]: distribution.version
         for distribution in metadata.distributions()
     }
-    others = {name: installed[name] for name in _PACKAGES if name in installed}
-    return {"edge_affect": edge_affect.__version__, **others}
+    return {name: installed[name] for name in _PACKAGES if name in installed}
 
 
 def _first_line(path: Path) -> str | None:
