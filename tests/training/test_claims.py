@@ -69,8 +69,9 @@ def test_judge_says_what_the_interval_says(
 
 
 def _set(root: Path, family: str) -> Path:
-    both = {"valence": 0.8, "arousal": 0.6}
-    manifest = {"family": family, "clips": [{}], "seed": 1, "oracle": {"both": both}}
+    both = {"valence": 0.8, "arousal": 0.6, "expression": 0.5}
+    clips = [{"digest": "0f"}]
+    manifest = {"family": family, "clips": clips, "seed": 1, "oracle": {"both": both}}
     root.mkdir(parents=True, exist_ok=True)
     (root / "manifest.json").write_text(json.dumps(manifest))
     return root
@@ -138,13 +139,30 @@ def test_results_of_other_clips_are_refused(tmp_path: Path) -> None:
     path = run_study(CountingStudy().study(), ground, (1,))
     before = path.read_bytes()
     manifest = tmp_path / "A" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace("0.8", "0.7"))
+    manifest.write_text(manifest.read_text().replace("0f", "1f"))
     other = clips_ground(
         tmp_path / "A", tmp_path / "B", Settings(), tmp_path, ground.results
     )
     with pytest.raises(DataError, match="other clips"):
         run_study(CountingStudy().study(), other, (1, 2))
     assert path.read_bytes() == before
+
+
+def test_results_stay_when_the_oracle_is_measured_anew(tmp_path: Path) -> None:
+    """The clips are the same: finished runs are kept, and stand beside its figures."""
+    ground = _ground(tmp_path)
+    run_study(CountingStudy().study(), ground, (1,))
+    manifest = tmp_path / "B" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("0.8", "0.7"))
+    again = clips_ground(
+        tmp_path / "A", tmp_path / "B", Settings(), tmp_path, ground.results
+    )
+    study = CountingStudy()
+    path = run_study(study.study(), replace(again, load=ground.load), (1, 2))
+    assert {seed for _, seed in study.done} == {2}
+    stored = json.loads(path.read_text())
+    assert stored["data"]["test"]["oracle"]["both"]["valence"] == 0.7
+    assert len(stored["records"]) == 4
 
 
 def test_a_damaged_result_file_is_named(tmp_path: Path) -> None:

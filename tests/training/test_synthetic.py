@@ -132,6 +132,16 @@ def test_synthesize_goes_on_where_it_stopped(filmed: Path, tmp_path: Path) -> No
     assert not (root / ".unfinished").exists()
 
 
+def test_synthesize_leaves_a_whole_set_as_it_is(
+    filmed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked again for the same set it neither films nor fits the oracle."""
+    monkeypatch.setattr("training.synthetic.synthesize.measure_oracle", None)
+    before = (filmed / "manifest.json").read_bytes()
+    assert synthesize(filmed, "A", CLIPS, SEED, duration_s=SHORT_S).exists()
+    assert (filmed / "manifest.json").read_bytes() == before
+
+
 def test_synthesize_refuses_a_folder_that_holds_something_else(
     filmed: Path, tmp_path: Path
 ) -> None:
@@ -198,7 +208,7 @@ def test_manifest_tells_how_the_set_came_about(filmed: Path) -> None:
     assert set(manifest["versions"]) == {"numpy", "opencv", "av"}
     assert [clip["pool"] for clip in manifest["clips"]] == ["VA", "EXPR", "AU"]
     assert manifest["oracle"]["clips"] == CLIPS
-    assert set(manifest["oracle"]["both"]) == {"valence", "arousal"}
+    assert set(manifest["oracle"]["both"]) == {"valence", "arousal", "expression"}
 
 
 def test_family_b_is_for_validation_alone(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def test_oracle_hears_at_most_half_of_arousal(
     figures = measure_oracle(truths, plans, seed=3)
     assert 0 <= figures["sound_share"] <= MOST
     assert figures["units"]["valence"] > 0.6
+    assert figures["units"]["expression"] > 0.3 > figures["sound"]["expression"] > 0
     assert figures["both"]["arousal"] > figures["sound"]["arousal"] > 0.05
     assert figures["frames"] == sum(16 * rate for rate in rates)
 

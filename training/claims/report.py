@@ -45,20 +45,24 @@ def report(studies: Sequence[Study], results: Path) -> str:
         stored = read_results(path)
         figures = figures_of(stored["records"])
         parts.append(stored["data"]["told"] + "\n")
-        parts.append(_arms(study, figures, _oracle(stored["data"])))
+        parts.append(_arms(study, figures, _oracles(stored["data"])))
         parts.append(_verdicts([judge(claim, figures) for claim in study.claims]))
     return "\n".join(parts)
 
 
-def _oracle(data: dict[str, Any]) -> float:
-    """Return the oracle's mean CCC on the test clips; NaN where there is none."""
+def _oracles(data: dict[str, Any]) -> dict[str, float]:
+    """Return the oracle's figures on the test clips: none where there is no oracle.
+
+    It knows the action units, which are the labels: its P_AU is 1.
+    """
     both = data.get("test", {}).get("oracle", {}).get("both")
     if both is None:
-        return math.nan
-    return (float(both["valence"]) + float(both["arousal"])) / 2
+        return {}
+    p_va = (float(both["valence"]) + float(both["arousal"])) / 2
+    return {"p_va": p_va, "p_expr": float(both["expression"]), "p_au": 1.0}
 
 
-def _arms(study: Study, figures: Figures, oracle: float) -> str:
+def _arms(study: Study, figures: Figures, oracles: dict[str, float]) -> str:
     names = sorted(
         {name for values in figures.values() for name in values},
         key=lambda name: (name.startswith("dev_"), name),
@@ -68,17 +72,17 @@ def _arms(study: Study, figures: Figures, oracle: float) -> str:
     rows.append("| --- | --- |" + " --- |" * len(shown))
     for arm in study.arms:
         runs = [values for (a, _), values in figures.items() if a == arm]
-        cells = [_mean_of(runs, name, oracle) for name in shown]
+        cells = [_mean_of(runs, name, oracles.get(name)) for name in shown]
         rows.append(f"| {arm} | {len(runs)} | " + " | ".join(cells) + " |")
     return "\n".join(rows) + "\n"
 
 
-def _mean_of(runs: Sequence[Any], name: str, oracle: float) -> str:
+def _mean_of(runs: Sequence[Any], name: str, oracle: float | None) -> str:
     values = [run[name] for run in runs if name in run]
     if not values:
         return ""
     mean, spread = float(np.mean(values)), float(np.std(values))
-    share = f", {100 * mean / oracle:.0f} % of the oracle" if name == "p_va" else ""
+    share = "" if oracle is None else f", {100 * mean / oracle:.0f} % of the oracle"
     return f"{mean:.3f} ± {spread:.3f}{share}"
 
 

@@ -22,7 +22,7 @@ class Results:
     path: Path
     """Where it lies."""
     data: dict[str, Any]
-    """What the runs trained and were tested on; other data make another file."""
+    """What the runs trained and were tested on; other clips make another file."""
     records: list[dict[str, Any]] = field(default_factory=list)
     """One for each arm and seed."""
     commit: str | None = field(default_factory=source_commit)
@@ -38,7 +38,7 @@ class Results:
         if not path.exists():
             return cls(path, data)
         stored = read_results(path)
-        if stored["data"] != data:
+        if _seen(stored["data"]) != _seen(data):
             raise DataError(
                 f"{path}: its runs saw other clips than these; remove it to begin "
                 "again, or name the same folders"
@@ -69,6 +69,15 @@ class Results:
             "records": self.records,
         }
         write_document(self.path, document)
+
+
+def _seen(data: dict[str, Any]) -> list[Any]:
+    """Return what tells data apart: what is said of them, and their clips' digests.
+
+    An oracle that is measured anew makes no other data.
+    """
+    digests = [data.get(part, {}).get("digest") for part in ("train", "test")]
+    return [data["told"], *digests]
 
 
 def write_document(path: Path, document: dict[str, Any]) -> None:

@@ -114,13 +114,13 @@ def told_of(root: Path) -> dict[str, Any]:
     """Return what names a synthesized set, and its oracle."""
     path = root / "manifest.json"
     try:
-        content = path.read_bytes()
-        manifest = json.loads(content)
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        digests = "".join(clip["digest"] for clip in manifest["clips"])
         return {
             "family": manifest["family"],
             "clips": len(manifest["clips"]),
             "seed": manifest["seed"],
-            "manifest": hashlib.sha256(content).hexdigest()[:16],
+            "digest": hashlib.sha256(digests.encode()).hexdigest()[:16],
             "oracle": manifest["oracle"],
         }
     except (OSError, ValueError, KeyError, TypeError) as error:

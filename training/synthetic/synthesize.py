@@ -19,7 +19,7 @@ from edge_affect.errors import UsageError
 from training.engine.cache import Arrays
 from training.synthetic.annotations import write_annotations
 from training.synthetic.film import SIZE_PX, film_clip
-from training.synthetic.oracle import measure_oracle
+from training.synthetic.oracle import METHOD, measure_oracle
 from training.synthetic.plan import FAMILIES, REVISION, ClipPlan, plan_clips
 from training.synthetic.store import MANIFEST, Store
 
@@ -71,6 +71,8 @@ def synthesize(  # noqa: PLR0913 - a set has this many settings
     store.claim(order, clips)
     plans = plan_clips(FAMILIES[family], clips, seed)
     missing = [plan for plan in plans if not store.has(plan)]
+    if not missing and _is_whole(out / MANIFEST, order, clips):
+        return out / MANIFEST
     film = partial(_film, store, duration_s=duration_s)
     for _ in tqdm(
         _each(film, missing, workers),
@@ -92,6 +94,19 @@ def synthesize(  # noqa: PLR0913 - a set has this many settings
     store.write(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     store.tidy()
     return out / MANIFEST
+
+
+def _is_whole(manifest: Path, order: dict[str, Any], clips: int) -> bool:
+    """Tell whether the set was finished as ordered, with today's oracle."""
+    try:
+        held = json.loads(manifest.read_text(encoding="utf-8"))
+        return (
+            {name: held[name] for name in order} == order
+            and len(held["clips"]) == clips
+            and held["oracle"]["method"] == METHOD
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _check(family: str, clips: int, seed: int, duration_s: float, workers: int) -> None:
