@@ -14,6 +14,7 @@ from benchmarks.split import Ints, Split
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_MS
 from edge_affect.realtime.analysis import analyze
+from edge_affect.runners.choices import Choice
 from edge_affect.sources.simulated import SimulatedSource
 from edge_affect.types import Estimate
 from training.metrics import ccc
@@ -42,8 +43,9 @@ def measure_drives(split: Split, data: Path, progress: Progress) -> list[Record]
     heads = [axis for axis in _AXES if axis in subject.manifest.heads]
     if not heads:
         return []
+    choice = Choice(subject.target, "the one under measurement")
     model = AffectModel(
-        subject.bundle, "research", subject.graphs, subject.target, subject.new_locator
+        subject.bundle, "research", subject.graphs, choice, subject.new_locator
     )
     cells: list[Cell] = []
     units: list[str] = []

@@ -80,12 +80,13 @@ class FaceReadings:
     """``(B,)``; NaN without a face or a head."""
 
 
-def open_subject(folder: Path | None) -> Subject:
+def open_subject(folder: Path | None, target: str | None = None) -> Subject:
     """Load a bundle for measuring.
 
     Args:
         folder: Its directory, which need not be signed: measuring comes before
             shipping. None for the shipped one.
+        target: Which of its graphs run; None for the manifest's default.
 
     Raises:
         BundleError: The bundle is damaged.
@@ -93,11 +94,12 @@ def open_subject(folder: Path | None) -> Subject:
     """
     bundle = load_bundle(folder, allow_unsigned=folder is not None)
     check_preprocessing(bundle.manifest)
-    runner, target = make_runner("onnxruntime", bundle)
+    # By name: figures must not depend on what was measured to be fast on a machine.
+    runner, choice = make_runner("onnxruntime", bundle, target or bundle.default_target)
     return Subject(
         bundle,
         AffectGraphs(runner, bundle.manifest),
-        target,
+        choice.target,
         f"{runner.backend} {runner.provider}",
         HaarLocator,
     )

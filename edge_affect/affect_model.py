@@ -13,6 +13,7 @@ from edge_affect.config import check_purpose_name
 from edge_affect.model.affect import AffectGraphs
 from edge_affect.model.bundle import Bundle, check_purpose, load_bundle
 from edge_affect.pixels import PixelFormat, check_pixels
+from edge_affect.runners.choices import Choice
 from edge_affect.runners.select import make_runner
 from edge_affect.sensing.align import align_face
 from edge_affect.sensing.locator import HaarLocator, Locator, YuNetLocator
@@ -28,14 +29,17 @@ class AffectModel:
         bundle: Bundle,
         purpose: str,
         graphs: AffectGraphs,
-        target: str,
+        choice: Choice,
         new_locator: Callable[[], Locator] = HaarLocator,
     ) -> None:
         """Put the parts together; ``AffectModel.load`` is what users call."""
         self.bundle = bundle
         self.purpose = purpose
         self.graphs = graphs
-        self.target = target
+        self.target = choice.target
+        """Target of the graphs that run."""
+        self.target_reason = choice.reason
+        """Why it is that one, one line."""
         self.new_locator = new_locator
         """Makes a face locator; one per stream, since detectors keep buffers."""
 
@@ -49,6 +53,7 @@ class AffectModel:
         detector: Path | str | None = None,
         threads: int = 1,
         allow_unsigned: bool = False,
+        target: str | None = None,
     ) -> AffectModel:
         """Load a bundle, check it and make its runner.
 
@@ -59,10 +64,13 @@ class AffectModel:
             detector: A YuNet ONNX file; None for the built-in Haar cascade.
             threads: Threads that a graph may use.
             allow_unsigned: Whether a bundle that did not come with the wheel may run.
+            target: Which of its graphs to run, such as the one that a record's header
+                names; None for what ``edge-affect doctor --measure`` found to be the
+                fastest on this machine, else for the bundle's default.
 
         Raises:
             PurposeError: The purpose is unknown or forbids this bundle.
-            BundleError: The bundle is damaged or unsigned.
+            BundleError: The bundle is damaged or unsigned, or lacks the target.
             RunnerError: No backend can run it.
             SourceError: The detector's file cannot be read.
         """
@@ -71,14 +79,14 @@ class AffectModel:
         loaded = load_bundle(folder, allow_unsigned=allow_unsigned)
         check_purpose(purpose, loaded.manifest)
         check_preprocessing(loaded.manifest)
-        runner, target = make_runner(backend, loaded, threads=threads)
+        runner, choice = make_runner(backend, loaded, target, threads)
         new_locator: Callable[[], Locator] = HaarLocator
         if detector is not None:
             new_locator = partial(YuNetLocator, Path(detector))
         new_locator()  # a bad detector file fails here, not in the stream
         graphs = AffectGraphs(runner, loaded.manifest)
         graphs.warm_up()
-        return cls(loaded, purpose, graphs, target, new_locator)
+        return cls(loaded, purpose, graphs, choice, new_locator)
 
     def still(self, image: NDArray[np.uint8]) -> StillEstimate:
         """Read one picture without any context.

@@ -15,10 +15,12 @@ import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from edge_affect.commands.arguments import build_parser
 from edge_affect.commands.terminal import Terminal
-from edge_affect.errors import EdgeAffectError, PurposeError
+from edge_affect.errors import EdgeAffectError, PurposeError, UsageError
 
 # Everything else is imported by the command that needs it: --help must not wait.
 
@@ -81,18 +83,42 @@ def _report(options: Namespace, terminal: Terminal) -> int:
 
 
 def _doctor(options: Namespace, terminal: Terminal) -> int:
-    del terminal
+    if options.allow_unsigned and options.measure is None:
+        raise UsageError("--allow-unsigned: goes with --measure BUNDLE")
     from dataclasses import asdict
 
     from edge_affect.doctor.findings import doctor_text, examine, works
 
     findings = examine()
+    sound = works(findings)
+    answer: dict[str, Any] = {
+        "works": sound,
+        "findings": [asdict(finding) for finding in findings],
+    }
+    if not options.json:
+        print(doctor_text(findings), flush=True)  # before a measurement that takes long
+    if sound and options.measure is not None:
+        answer["measured"], sound = _measure(options, terminal)
     if options.json:
-        values = [asdict(finding) for finding in findings]
-        print(json.dumps({"works": works(findings), "findings": values}, indent=1))
-    else:
-        print(doctor_text(findings))
-    return 0 if works(findings) else 1
+        print(json.dumps(answer, indent=1))
+    return 0 if sound else 1
+
+
+def _measure(options: Namespace, terminal: Terminal) -> tuple[dict[str, Any], bool]:
+    """Return what was measured, and whether the choice could be kept."""
+    from edge_affect.commands.measure import (
+        measure_bundle,
+        measured_text,
+        measured_values,
+    )
+
+    folder = Path(options.measure) if options.measure else None
+    measured = measure_bundle(folder, terminal, allow_unsigned=options.allow_unsigned)
+    if not options.json:
+        print(f"\n{measured_text(measured)}")
+    if measured.fault is not None:
+        terminal.say(f"edge-affect: {measured.fault}")
+    return measured_values(measured), measured.fault is None
 
 
 def _inspect(options: Namespace, terminal: Terminal) -> int:

@@ -52,7 +52,7 @@ class PurposeError(UsageError):
 
 
 class SinkError(EdgeAffectError):
-    """An estimate or a report cannot be written."""
+    """An estimate, a report or a measurement cannot be written."""
 
 
 class DataError(EdgeAffectError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Generator
@@ -69,6 +70,18 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"--require={','.join(sorted(required))}: {why}"
     return report
+
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _cache_of_its_own(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep what was measured on this machine, and by other tests, out of each test."""
+    folder = tmp_path_factory.getbasetemp() / f"cache{next(_NUMBERS)}"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,9 @@ from typing import NoReturn
 import edge_affect
 from edge_affect.labels import PURPOSES
 
+SHIPPED = ""
+"""Stands for the shipped bundle where an option may name another."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of every command."""
@@ -125,6 +128,19 @@ def _add_report(commands: _Commands[_Parser]) -> None:
 def _add_doctor(commands: _Commands[_Parser]) -> None:
     doctor = commands.add_parser(
         "doctor", help="what is installed, what runs, how to mend what does not"
+    )
+    doctor.add_argument(
+        "--measure",
+        nargs="?",
+        const=SHIPPED,
+        metavar="BUNDLE",
+        help="also time the targets of a bundle (its directory; default: the shipped "
+        "one) against each other and keep the choice, which streams then run",
+    )
+    doctor.add_argument(
+        "--allow-unsigned",
+        action="store_true",
+        help="measure a bundle that did not come with edge_affect",
     )
     _add_json(doctor)
     doctor.set_defaults(command="doctor")

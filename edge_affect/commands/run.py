@@ -174,7 +174,8 @@ def _open_outputs(settings: RunSettings, stdout: TextIO) -> Outputs:
 def announce(terminal: Terminal, info: StreamInfo) -> None:
     """Say what runs, and what the user should know of it."""
     terminal.say(
-        f"{info.bundle}, {info.target} on {info.provider}, purpose {info.purpose}"
+        f"{info.bundle}, {info.target} ({info.target_reason}) on {info.provider}, "
+        f"purpose {info.purpose}"
     )
     sound = f"sound from {info.audio}" if info.audio else "no sound"
     sound = "with its sound" if info.audio == info.source else sound

@@ -135,8 +135,8 @@ def _graphs(found: Mapping[str, Any]) -> Finding:
         return Finding("runtime", "bundle", "broken", reason, mend, needed=True)
     steps = ", ".join(f"{name} {ms:.2f} ms" for name, ms in found["step_ms"].items())
     detail = (
-        f"{found['bundle']}, {found['target']} runs on {found['provider']} "
-        f"({found['backend']}): {steps}"
+        f"{found['bundle']}, {found['target']} ({found['reason']}) runs on "
+        f"{found['provider']} ({found['backend']}): {steps}"
     )
     return Finding("runtime", "bundle", "ok", detail, needed=True)
 

@@ -22,7 +22,7 @@ def time_graphs(bundle: Bundle | None = None) -> dict[str, Any]:
         EdgeAffectError: The bundle or the runner does not work.
     """
     bundle = bundle or load_bundle()
-    runner, target = make_runner("auto", bundle)
+    runner, choice = make_runner("auto", bundle)
     times = {graph: _step_ms(runner, graph) for graph in runner.signatures}
     runner.close()
     return {
@@ -30,7 +30,8 @@ def time_graphs(bundle: Bundle | None = None) -> dict[str, Any]:
         "digest": bundle.digest,
         "backend": runner.backend,
         "provider": runner.provider,
-        "target": target,
+        "target": choice.target,
+        "reason": choice.reason,
         "step_ms": times,
     }
 

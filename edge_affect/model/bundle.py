@@ -25,9 +25,15 @@ from edge_affect.model.onnxscan import scan_graph
 from edge_affect.model.purpose import check_purpose, is_emotion_free
 from edge_affect.runners.base import NEXT_STATE_PREFIX, GraphFile
 
-__all__ = ["Bundle", "check_purpose", "is_emotion_free", "load_bundle"]
+__all__ = [
+    "HEAD_OUTPUTS",
+    "Bundle",
+    "check_purpose",
+    "is_emotion_free",
+    "load_bundle",
+]
 
-_HEAD_OUTPUTS = {
+HEAD_OUTPUTS = {
     "expression": ("expression",),
     "valence": ("valence", "valence_std", "valence_ahead"),
     "arousal": ("arousal", "arousal_std", "arousal_ahead"),
@@ -183,7 +189,7 @@ def _check_heads(manifest: Manifest, outputs: set[str]) -> None:
     """
     allowed = set(_PLAIN_OUTPUTS)
     for head in manifest.heads:
-        given = _HEAD_OUTPUTS.get(head, (head,))
+        given = HEAD_OUTPUTS.get(head, (head,))
         if given[0] not in outputs:
             raise BundleError(
                 f"{MANIFEST_FILE}.heads: lists {head}, but no graph has the output "
@@ -193,7 +199,7 @@ def _check_heads(manifest: Manifest, outputs: set[str]) -> None:
     for output in sorted(outputs - allowed):
         if output.startswith(NEXT_STATE_PREFIX):
             continue
-        owner = next((h for h, given in _HEAD_OUTPUTS.items() if output in given), None)
+        owner = next((h for h, given in HEAD_OUTPUTS.items() if output in given), None)
         lacks = f"lacks {owner}" if owner else "has no such head"
         raise BundleError(
             f"{MANIFEST_FILE}.heads: {lacks}, but a graph has the output {output!r}; "

@@ -24,6 +24,8 @@ class StreamInfo:
     """Provider that really runs them."""
     target: str
     """Target of the graphs, such as ``cpu-fp32``."""
+    target_reason: str
+    """Why that target runs: it was asked for, measured here, or is the default."""
     bundle: str
     """Name and version of the bundle."""
     bundle_digest: str

@@ -10,11 +10,12 @@ from typing import Any
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_MS, SystemClock
 from edge_affect.config import StreamConfig
-from edge_affect.errors import DataError
+from edge_affect.errors import DataError, UsageError
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.cell import Cell
 from edge_affect.realtime.grid import Grid
 from edge_affect.realtime.stepper import CellStepper
+from edge_affect.sinks.base import RunHeader
 from edge_affect.sources.base import Source
 from edge_affect.types import AudioChunk, Estimate, Frame
 
@@ -129,18 +130,25 @@ def replay(
     *,
     model: AffectModel,
     config: StreamConfig,
+    header: RunHeader | None = None,
 ) -> Iterator[Estimate]:
     """Yield the estimates of a recorded run again, equal to the bit.
 
     Args:
         source: The open, finite source of the same frames and sound.
         decisions: What the run decided for each cell, in order.
-        model: The model of the run.
+        model: The model of the run: its bundle and its target.
         config: Its settings.
+        header: The record's header; with it, a model of another bundle or target is
+            refused, whose estimates would be other ones.
 
     Raises:
+        UsageError: ``model`` is not the one that ``header`` names; with the first
+            estimate, as all others.
         DataError: The source lacks a frame or a hop that the decisions name.
     """
+    if header is not None:
+        _check_model(model, header)
     stepper = CellStepper(model, config, StageTimes(SystemClock()))
     decided = list(decisions)
     player = _Player(source, stepper, decided)
@@ -153,6 +161,20 @@ def replay(
         t_ns = held_ns if frame is None else frame.t_capture_ns
         cell = Cell(decision.index, t_ns, frame, decision.hop, decision.rung)
         yield replace(stepper.step(cell), t_ms=(t_ns - grid.t0_ns) / NS_PER_MS)
+
+
+def _check_model(model: AffectModel, header: RunHeader) -> None:
+    if model.bundle.digest != header.bundle_digest:
+        raise UsageError(
+            f"replay: got a model of the bundle {model.bundle.digest[:12]}…, expected "
+            f"{header.bundle} with {header.bundle_digest[:12]}…, which the record is of"
+        )
+    if model.target != header.target:
+        raise UsageError(
+            f"replay: got a model that runs {model.target}, expected {header.target}, "
+            "which the record is of; load it with "
+            f"AffectModel.load(target={header.target!r})"
+        )
 
 
 def _grid(player: _Player, decided: Sequence[Decision], rate: tuple[int, int]) -> Grid:

@@ -297,6 +297,7 @@ class AffectStream:
             backend=runner.backend,
             provider=runner.provider,
             target=self._model.target,
+            target_reason=self._model.target_reason,
             bundle=f"{bundle.manifest.name} {bundle.manifest.version}",
             bundle_digest=bundle.digest,
             purpose=self._config.purpose,

@@ -18,6 +18,7 @@ from edge_affect.model.preprocessing import (
     VoicePreprocessing,
 )
 from edge_affect.runners.base import Runner, Signature, StreamState, Tensors
+from edge_affect.runners.choices import Choice
 from edge_affect.types import SAMPLE_RATE_HZ, Face, Frame
 
 _FACE = Signature(
@@ -151,7 +152,8 @@ class FakeModel(AffectModel):
         manifest = make_manifest()
         bundle = Bundle(manifest, "ab" * 32, MappingProxyType({}))
         graphs = AffectGraphs(FakeRunner(), manifest)
-        super().__init__(bundle, purpose, graphs, "cpu-fp32", CentreLocator)
+        choice = Choice("cpu-fp32", "the only one")
+        super().__init__(bundle, purpose, graphs, choice, CentreLocator)
 
 
 def make_manifest() -> Manifest:

@@ -133,6 +133,21 @@ def test_pack_refuses_cards_with_strange_or_missing_keys(
         pack(settings)
 
 
+def test_pack_takes_several_targets_of_each_graph(settings: PackSettings) -> None:
+    """Every file goes in; the card says which target is the default."""
+    for graph in ("face", "voice", "affect"):
+        content = (settings.graphs / f"{graph}.cpu-fp32.onnx").read_bytes()
+        (settings.graphs / f"{graph}.cpu-int8.onnx").write_bytes(content)
+    packed = pack(settings)
+    assert packed.targets == ("cpu-fp32", "cpu-int8")
+    assert packed.default_target == "cpu-fp32"
+    _edit_card(settings.graphs, default_target="cpu-int8")
+    assert pack(settings).default_target == "cpu-int8"
+    (settings.graphs / "voice.cpu-int8.onnx").unlink()
+    with pytest.raises(BundleError, match="a target that the graph voice has"):
+        pack(settings)
+
+
 @pytest.mark.parametrize("name", ["pose.cpu-fp32.onnx", "face.gpu.onnx", "face.onnx"])
 def test_pack_refuses_files_that_are_no_graph_of_a_bundle(
     settings: PackSettings, name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,7 @@ def _watched_run(folder: Path, *arguments: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, "HOME": str(folder / "home"), "XDG_CACHE_HOME": ""},
     )
     assert done.returncode == 0, done.stderr
     return told.read_text(encoding="utf-8").splitlines()
@@ -64,6 +66,8 @@ def test_run_opens_no_socket_and_writes_the_record_alone(tmp_path: Path) -> None
     assert events[-1] == "end of the run"
     written = {line.removeprefix("write ") for line in events[:-1]}
     assert written - HARMLESS == {f"{record}.part"}
+    # What native code writes raises no event: the user's folders must stay empty.
+    assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.skipif(

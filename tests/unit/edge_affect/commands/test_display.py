@@ -30,7 +30,7 @@ class _Stream:
 
 
 STREAM = _Stream(
-    StreamInfo("s", None, True, "b", "p", "t", "bundle", "d", "research"),
+    StreamInfo("s", None, True, "b", "p", "t", "why", "bundle", "d", "research"),
     StreamStats({}, 0, 0, {}, 0, 0, 0, 0, 0, 0, 0.5),
 )
 TERM = {"TERM": "xterm"}

@@ -18,6 +18,7 @@ INFO = StreamInfo(
     backend="fake",
     provider="FakeProvider",
     target="cpu-fp32",
+    target_reason="the only one",
     bundle="fake 0.0.1",
     bundle_digest="ab" * 32,
     purpose="research",

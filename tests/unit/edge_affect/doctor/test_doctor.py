@@ -37,6 +37,7 @@ def _found(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "backend": "onnxruntime",
         "provider": "CPUExecutionProvider",
         "target": "cpu-fp32",
+        "reason": "the bundle's default",
         "step_ms": {"face": 1.234, "voice": 0.5},
     }
     return {**found, **changes}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +13,17 @@ import pytest
 
 import edge_affect as ea
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock, SystemClock
+from edge_affect.errors import UsageError
+from edge_affect.model.bundle import load_bundle
 from edge_affect.realtime import live as realtime_live
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.loop import LoopTiming, StreamLoop
 from edge_affect.realtime.stepper import CellStepper
+from edge_affect.runners.choices import Choice, choice_key, save_choice
 from edge_affect.sinks.base import RunHeader
 from edge_affect.sinks.jsonl import read_record
 from edge_affect.testing import (
+    CentreLocator,
     FakeModel,
     ScriptedSource,
     camera_script,
@@ -25,6 +31,7 @@ from edge_affect.testing import (
     make_frame,
 )
 from edge_affect.types import AudioChunk, Estimate, Frame
+from tests.fakes.bundles import two_target_bundle
 
 CONFIG = ea.StreamConfig("research")
 VALUES = (
@@ -114,6 +121,44 @@ def test_replay_of_a_run_that_began_without_a_frame() -> None:
         decisions = [ea.Decision.of(e) for e in live]
         replayed = list(ea.replay(again, decisions, model=FakeModel(), config=CONFIG))
     assert values(replayed) == values(live)
+
+
+def test_replay_runs_the_record_s_target_whatever_was_measured_since(
+    tmp_path: Path,
+) -> None:
+    """A record of a measured target replays to the bit once another is measured."""
+    folder = two_target_bundle(tmp_path / "two")
+    load = partial(ea.AffectModel.load, folder, purpose="research", allow_unsigned=True)
+    key = choice_key(load_bundle(folder, allow_unsigned=True).digest)
+    save_choice(key, Choice("cpu-int8", "measured here: for this test"))
+    model = load()
+    model.new_locator = CentreLocator
+    sink = ea.JsonlSink(tmp_path / "run.jsonl")
+    stream = ea.AffectStream(ScriptedSource(clip(1)), model=model, sinks=[sink])
+    assert stream.info.target == "cpu-int8"
+    assert stream.info.target_reason == "measured here: for this test"
+    with stream:
+        seen = list(stream)
+    save_choice(key, Choice("cpu-fp32", "measured here: for this test"))
+    header, lines = read_record(tmp_path / "run.jsonl")
+    decisions = [ea.Decision.of(line) for line in lines]
+
+    def again(model: ea.AffectModel) -> list[Estimate]:
+        model.new_locator = CentreLocator
+        with ScriptedSource(clip(1)) as source:
+            return list(
+                ea.replay(source, decisions, model=model, config=CONFIG, header=header)
+            )
+
+    assert values(again(load(target=header.target))) == values(seen)
+    assert load().target == "cpu-fp32"
+    with pytest.raises(UsageError, match=r"AffectModel\.load\(target='cpu-int8'\)"):
+        again(load())
+    header = replace(header, target="cpu-fp32")
+    assert values(again(load())) != values(seen)
+    header = replace(header, bundle_digest="0" * 64)
+    with pytest.raises(UsageError, match=r"expected tiny 0\.0\.1 with 000000000000"):
+        again(load())
 
 
 class ByHand:
