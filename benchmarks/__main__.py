@@ -10,14 +10,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from benchmarks.accuracy import measure_accuracy
+from benchmarks.compare import measure_differences
 from benchmarks.graphs import measure_graphs
+from benchmarks.peer import quantize_peer
 from benchmarks.progress import Progress
 from benchmarks.records import Record, Result, save_result
-from benchmarks.subject import open_subject
+from benchmarks.subject import Subject, open_subject
 from benchmarks.table import render
 from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError
+from edge_affect.labels import TARGETS
 from training.metrics import BOOTSTRAP_DRAWS
 from training.provenance import machine_info, source_commit
 
@@ -29,8 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     given = _parser().parse_args(arguments)
     progress = Progress(Terminal(sys.stderr))
-    measure = {"accuracy": _accuracy, "graphs": _graphs}[given.command]
     try:
+        if given.command == "peer-int8":
+            quantize_peer(given.file, given.data, given.out, progress)
+            print(given.out)
+            return 0
+        measure = {"accuracy": _accuracy, "compare": _compare, "graphs": _graphs}[
+            given.command
+        ]
         run, records = measure(given, progress)
         save_result(given.json, Result(machine_info(), run, tuple(records)))
     except EdgeAffectError as error:
@@ -59,6 +68,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="take N examples of each split, evenly spread: a quick look, no figure",
     )
+    compare = commands.add_parser(
+        "compare", help="accuracy of two bundles or targets, paired, and differences"
+    )
+    add = compare.add_argument
+    add("new", type=_bundle_target, metavar="DIR:TARGET", help="what is looked at")
+    add(
+        "old", type=_bundle_target, metavar="DIR:TARGET", help="what it is held against"
+    )
+    add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
+    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
+    add("--limit", type=_positive, metavar="N", help="as for accuracy")
     graphs = commands.add_parser(
         "graphs", help="time graph files against the first, one thread, in turns"
     )
@@ -66,6 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     add("files", type=Path, nargs="+", metavar="GRAPH", help="ROLE.TARGET.onnx")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
     add("--rounds", type=_positive, default=1000, help="calls of each (%(default)s)")
+    peer = commands.add_parser(
+        "peer-int8", help="quantize a float face graph by ONNX Runtime's own tool"
+    )
+    add = peer.add_argument
+    add("file", type=Path, metavar="GRAPH", help="face.cpu-fp32.onnx")
+    add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
+    add("--out", type=Path, required=True, metavar="FILE", help="face.peer-int8.onnx")
     return parser
 
 
@@ -76,6 +103,15 @@ def _positive(text: str) -> int:
     return value
 
 
+def _bundle_target(text: str) -> tuple[Path, str]:
+    folder, colon, target = text.rpartition(":")
+    if not colon or target not in TARGETS:
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}, expected DIR:TARGET with one of {', '.join(TARGETS)}"
+        )
+    return Path(folder), target
+
+
 def _accuracy(
     given: argparse.Namespace, progress: Progress
 ) -> tuple[dict[str, object], list[Record]]:
@@ -84,7 +120,25 @@ def _accuracy(
     command = "python -m benchmarks accuracy --data ROOT --json FILE"
     command += " --bundle DIR" if given.bundle else ""
     command += f" --limit {given.limit}" if given.limit else ""
-    run = _run(command) | {
+    run = _run(command) | _told(subject) | _settings(given)
+    return run, list(records)
+
+
+def _compare(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    new, old = (open_subject(*bundle) for bundle in (given.new, given.old))
+    records = measure_differences(new, old, given.data, given.limit, progress)
+    command = "python -m benchmarks compare DIR:{} DIR:{} --data ROOT --json FILE"
+    command = command.format(new.target, old.target)
+    command += f" --limit {given.limit}" if given.limit else ""
+    run = _run(command) | _settings(given)
+    return run | {"new": _told(new), "old": _told(old)}, records
+
+
+def _told(subject: Subject) -> dict[str, object]:
+    """Say what was measured."""
+    return {
         "bundle": {
             "name": subject.manifest.name,
             "version": subject.manifest.version,
@@ -93,10 +147,11 @@ def _accuracy(
         },
         "backend": subject.backend,
         "target": subject.target,
-        "bootstraps": BOOTSTRAP_DRAWS,
-        "limit": given.limit,
     }
-    return run, list(records)
+
+
+def _settings(given: argparse.Namespace) -> dict[str, object]:
+    return {"bootstraps": BOOTSTRAP_DRAWS, "limit": given.limit}
 
 
 def _graphs(

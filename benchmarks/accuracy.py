@@ -8,9 +8,9 @@ from pathlib import Path
 from benchmarks.drives import measure_drives
 from benchmarks.faces import measure_diffusionfer, measure_ferplus, measure_photos
 from benchmarks.progress import Progress
-from benchmarks.records import Record
+from benchmarks.records import Key, Record
 from benchmarks.speech import measure_noise, measure_speech
-from benchmarks.split import Split
+from benchmarks.split import Floats, Split
 from benchmarks.subject import Subject
 from benchmarks.voices import measure_emodb
 from edge_affect.errors import DataError
@@ -37,7 +37,11 @@ MADE: tuple[tuple[str, str, Measure], ...] = (
 
 
 def measure_accuracy(
-    subject: Subject, data: Path, limit: int | None, progress: Progress
+    subject: Subject,
+    data: Path,
+    limit: int | None,
+    progress: Progress,
+    drawn: dict[Key, Floats] | None = None,
 ) -> list[Record]:
     """Measure on every set and split under ``data``, and on what is made in code.
 
@@ -46,6 +50,7 @@ def measure_accuracy(
         data: Data root; ``docs/benchmarks.md`` describes its layout.
         limit: Examples taken of each split at most, evenly spread; None for all.
         progress: Shows how far it has come.
+        drawn: Receives the bootstrap's draws of each figure that has an interval.
 
     Raises:
         DataError: The root holds no set, or one is damaged.
@@ -58,10 +63,11 @@ def measure_accuracy(
             f"{', '.join(names)}; docs/benchmarks.md describes the layout"
         )
     records: list[Record] = []
+    drawn = {} if drawn is None else drawn
     for name, part, _, stage, measure in found:
-        split = Split(subject, name, part, stage, limit)
+        split = Split(subject, name, part, stage, limit, drawn)
         records += measure(split, data, progress)
     for name, stage, measure in MADE:
-        split = Split(subject, name, "test", stage, limit)
+        split = Split(subject, name, "test", stage, limit, drawn)
         records += measure(split, data, progress)
     return records

@@ -42,6 +42,10 @@ HEADS = (
 """What a figure may be about."""
 
 
+Key = tuple[str | None, ...]
+"""Set, split, head, stage and metric of a figure."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One figure; what does not apply is None and left out of the file."""
@@ -67,6 +71,9 @@ class Record:
     """``ours-SIZE``, or the peer's name."""
     target: str | None = None
     """Target of the graphs."""
+    against: str | None = None
+    """Model and target that ``value`` is the difference to, on the same examples; None
+    where it is no difference."""
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
@@ -76,11 +83,17 @@ class Record:
         for figure in (self.value, self.low, self.high):
             if figure is not None and not _is_finite(figure):
                 raise DataError(f"record: got the {self.metric} {figure!r}, no number")
-        for text in (self.set, self.split, self.stage, self.model, self.target):
+        texts = (self.set, self.split, self.stage, self.model, self.target)
+        for text in (*texts, self.against):
             if text is not None and type(text) is not str:
                 raise DataError(f"record: got {text!r}, expected a text")
         if self.n is not None and type(self.n) is not int:
             raise DataError(f"record: got n {self.n!r}, expected a number of examples")
+
+    @property
+    def key(self) -> Key:
+        """What the figure is of, whoever was measured."""
+        return (self.set, self.split, self.head, self.stage, self.metric)
 
     def as_json(self) -> dict[str, object]:
         """Return the keys that apply."""

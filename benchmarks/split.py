@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.records import Record
+from benchmarks.records import Key, Record
 from benchmarks.subject import Subject
-from training.metrics import bootstrap
+from training.metrics import interval_of, resampled
 
 MIN_UNITS = 5
 """With fewer independent units each one is printed, and there is no interval."""
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Figure = Callable[[Ints], float]
 """Gives the figure of the examples whose ``(n,)`` indices it is given."""
 
@@ -31,6 +32,8 @@ class Split:
     """Stages that the figures go through."""
     limit: int | None = None
     """Examples taken at most, evenly spread; None for all."""
+    drawn: dict[Key, Floats] = field(default_factory=dict)
+    """Receives the bootstrap's draws of each figure that has an interval."""
 
     @property
     def label(self) -> str:
@@ -88,13 +91,15 @@ class Split:
         if len(units) < MIN_UNITS:
             return self._record(head, metric, figure(rows), len(rows))
 
-        def resampled(pick: Ints) -> float:
+        def of_units(pick: Ints) -> float:
             # Single pictures need no gathering, which would take most of the time.
             single = sizes == {1}
             return figure(pick if single else np.concatenate([units[i] for i in pick]))
 
-        interval = bootstrap(resampled, len(units))
-        plain = self._record(head, metric, interval.value, len(rows))
+        drawn = resampled(of_units, len(units))
+        plain = self._record(head, metric, figure(rows), len(rows))
+        self.drawn[plain.key] = drawn
+        interval = interval_of(plain.value, drawn)
         return replace(plain, low=interval.low, high=interval.high)
 
     def _record(self, head: str, metric: str, value: float, n: int) -> Record:

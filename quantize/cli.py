@@ -14,6 +14,8 @@ from edge_affect.errors import EdgeAffectError, UsageError
 DATA_VARIABLE = "EDGE_AFFECT_DATA"
 """Environment variable that names the data root when ``--data`` does not."""
 GRAPH_NAMES = ("face", "voice", "affect")
+STREAMED_NAMES = ("voice", "affect")
+"""Graphs with state."""
 TARGETS = ("cpu-fp32", "cpu-int8", "trt-int8", "trt-fp16")
 
 
@@ -36,7 +38,9 @@ def build_parser() -> argparse.ArgumentParser:
         if name != "sensitivity":
             command.add_argument("--scheme", default="W8A8_PER_CHANNEL")
         if name == "qat":
-            command.add_argument("--steps", type=int, default=400)
+            command.add_argument("--steps", type=_positive, default=400)
+        if name == "sensitivity":
+            command.add_argument("--plot", type=Path, help="SVG file to write as well")
     export = commands.add_parser(
         "export",
         help="write a graph for a target and compare it with torch",
@@ -52,15 +56,38 @@ def build_parser() -> argparse.ArgumentParser:
     _add_network(parity)
     _add_target(parity)
     parity.add_argument("--file", required=True, type=Path, help="the graph")
-    parity.add_argument("--steps", type=int, default=200)
+    parity.add_argument("--steps", type=_positive, default=200)
+    _add_drift(commands.add_parser("drift", help="look whether int8 state wanders off"))
     check = commands.add_parser("check", help="prove the rules of a target on a file")
     check.add_argument("file", type=Path)
     check.add_argument("--target", choices=TARGETS, required=True)
     return parser
 
 
-def _add_network(command: argparse.ArgumentParser) -> None:
-    command.add_argument("graph", choices=GRAPH_NAMES)
+def _add_drift(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Run the float network and a file side by side on training material, then on "
+        "silence, each with its own state; write the differences of every output and "
+        "state by 1,000 steps, and print them."
+    )
+    _add_network(command, STREAMED_NAMES)
+    _add_material(command)
+    command.add_argument("--file", required=True, type=Path, help="the int8 graph")
+    command.add_argument("--steps", type=_positive, default=10_000)
+    command.add_argument("--out", required=True, type=Path, help="file to write")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {value}, expected at least 1")
+    return value
+
+
+def _add_network(
+    command: argparse.ArgumentParser, graphs: tuple[str, ...] = GRAPH_NAMES
+) -> None:
+    command.add_argument("graph", choices=graphs)
     command.add_argument(
         "--checkpoint", required=True, type=Path, help="the float network"
     )
@@ -70,6 +97,12 @@ def _add_target(command: argparse.ArgumentParser) -> None:
     command.add_argument("--target", choices=TARGETS, default="cpu-fp32")
     command.add_argument(
         "--quantized", type=Path, help="int8 targets: what ptq or qat wrote"
+    )
+    command.add_argument(
+        "--heads",
+        choices=("all", "signals"),
+        default="all",
+        help="signals: no emotions, for bundles of the purpose fleet",
     )
 
 

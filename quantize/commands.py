@@ -8,41 +8,62 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from edge_affect.errors import DataError, UsageError
+from edge_affect.errors import UsageError
+from quantize.drift import DriftConfig, drift_table, measure_drift
 from quantize.export import export_graph
-from quantize.graphs import GRAPHS, LOADERS, Graph
-from quantize.material import BATCHES, Batches, affect_batches
+from quantize.graphs import GRAPHS, HEADS, LOADERS, Graph
+from quantize.material import (
+    BATCHES,
+    Batches,
+    affect_batches,
+    embeddings,
+    voice_batches,
+)
 from quantize.measure import face_measure
 from quantize.outputs import output_deviations
-from quantize.parity import check_parity
+from quantize.parity import STEPS, check_parity
+from quantize.plot import sensitivity_plot
 from quantize.ptq import quantize_trained
 from quantize.qat import QatConfig, tune_quantized
 from quantize.quantizers import INT8_TARGETS
 from quantize.rules import check_rules
 from quantize.schemes import scheme_named
 from quantize.sensitivity import layer_costs, mixed_scheme, sensitivity_table
-from quantize.store import QuantizedFile, file_digest, load_quantized, save_quantized
+from quantize.store import (
+    QuantizedFile,
+    check_writable,
+    file_digest,
+    load_quantized,
+    save_quantized,
+    save_text,
+)
+from quantize.streams import Material, affect_material, voice_material
 from training.models.face import FaceNet
 from training.models.voice import VoiceNet
 
 MIXED_MOST = 0.05
 """Largest deviation that a layer may cost at 4 bits in the scheme MIXED."""
+DRIFT_SEED = 0
+"""Seed of the stream that drift is measured on."""
 
 
 def ptq(arguments: Namespace) -> dict[str, Any]:
     """Quantize a checkpoint without training."""
-    net, batches = _trained(arguments)
     scheme = scheme_named(arguments.scheme)
+    check_writable(arguments.out)
+    net, batches = _trained(arguments)
     quantized = quantize_trained(net, arguments.graph, scheme, batches)
     return _keep(arguments, net, quantized, batches, scheme.name)
 
 
 def qat(arguments: Namespace) -> dict[str, Any]:
     """Quantize a checkpoint, then train it to say what the float network says."""
-    net, batches = _trained(arguments)
     scheme = scheme_named(arguments.scheme)
+    check_writable(arguments.out)
+    net, batches = _trained(arguments)
     quantized = quantize_trained(net, arguments.graph, scheme, batches)
     config = QatConfig(steps=arguments.steps)
     tune_quantized(net, quantized, batches, config)
@@ -89,7 +110,7 @@ def parity(arguments: Namespace) -> dict[str, Any]:
 
 
 def _told(
-    graph: Graph, path: Path, target: str, name: str, steps: int = 200
+    graph: Graph, path: Path, target: str, name: str, steps: int = STEPS
 ) -> dict[str, Any]:
     found = check_parity(graph, path, target, steps)
     return {
@@ -110,7 +131,10 @@ def check(arguments: Namespace) -> dict[str, Any]:
 
 
 def sensitivity(arguments: Namespace) -> dict[str, Any]:
-    """Measure what each layer costs; write the table beside the figures."""
+    """Measure what each layer costs; write the figures, and a plot if wanted."""
+    for path in (arguments.out, arguments.plot):
+        if path is not None:
+            check_writable(path)
     net, batches = _trained(arguments)
     is_face = arguments.graph == "face"
     measure = face_measure(arguments.data) if is_face else None
@@ -121,23 +145,56 @@ def sensitivity(arguments: Namespace) -> dict[str, Any]:
         "costs": [asdict(cost) for cost in costs],
         "mixed": asdict(mixed_scheme(costs, MIXED_MOST)),
     }
-    partial = arguments.out.with_name(arguments.out.name + ".partial")
-    try:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        partial.replace(arguments.out)
-    except OSError as error:
-        raise DataError(f"{arguments.out}: cannot be written ({error})") from error
+    save_text(arguments.out, json.dumps(document, indent=1) + "\n")
+    told = {"file": str(arguments.out)}
+    if arguments.plot is not None:
+        save_text(arguments.plot, sensitivity_plot(arguments.graph, costs, MIXED_MOST))
+        told["plot"] = str(arguments.plot)
+    return told | {"table": sensitivity_table(arguments.graph, costs)}
+
+
+def drift(arguments: Namespace) -> dict[str, Any]:
+    """Run a graph beside the float network for a long time; write how far it drifts."""
+    check_writable(arguments.out)
+    net = _net(arguments.graph, arguments.checkpoint)
+    graph = GRAPHS[arguments.graph](net)
+    found = measure_drift(
+        graph,
+        arguments.file,
+        _stream(arguments, net),
+        DriftConfig(steps=arguments.steps),
+    )
+    document = {
+        "graph": arguments.graph,
+        "checkpoint": file_digest(arguments.checkpoint),
+        "file": file_digest(arguments.file),
+        "seed": DRIFT_SEED,
+        **asdict(found),
+    }
+    save_text(arguments.out, json.dumps(document, indent=1) + "\n")
     return {
         "file": str(arguments.out),
-        "table": sensitivity_table(arguments.graph, costs),
+        "table": drift_table(arguments.graph, found),
     }
+
+
+def _stream(arguments: Namespace, net: nn.Module) -> Material:
+    if arguments.graph == "affect":
+        faces, voices = embeddings(arguments.data, *_taken(arguments))
+        return affect_material(faces.numpy(), voices.numpy(), DRIFT_SEED)
+    clips = [call[0] for call in voice_batches(arguments.data, net).calls]
+    return voice_material(torch.cat(clips).numpy(), DRIFT_SEED)
 
 
 def _trained(arguments: Namespace) -> tuple[nn.Module, Batches]:
     net = _net(arguments.graph, arguments.checkpoint)
     if arguments.graph != "affect":
         return net, BATCHES[arguments.graph](arguments.data, net)
+    return net, affect_batches(arguments.data, net, *_taken(arguments))
+
+
+def _taken(arguments: Namespace) -> tuple[FaceNet, VoiceNet]:
+    """Load the networks whose embeddings the affect network takes."""
     if arguments.face is None or arguments.voice is None:
         raise UsageError(
             "affect: got no --face or no --voice; expected the checkpoints of both "
@@ -146,7 +203,7 @@ def _trained(arguments: Namespace) -> tuple[nn.Module, Batches]:
     face, voice = _net("face", arguments.face), _net("voice", arguments.voice)
     if not isinstance(face, FaceNet) or not isinstance(voice, VoiceNet):
         raise TypeError("LOADERS gave other networks than their names say")
-    return net, affect_batches(arguments.data, net, face, voice)
+    return face, voice
 
 
 def _net(graph: str, checkpoint: Path) -> nn.Module:
@@ -156,8 +213,12 @@ def _net(graph: str, checkpoint: Path) -> nn.Module:
 
 def _graph_for(arguments: Namespace) -> Graph:
     net = _net(arguments.graph, arguments.checkpoint)
-    if arguments.target not in INT8_TARGETS:
-        return GRAPHS[arguments.graph](net)
+    if arguments.target in INT8_TARGETS:
+        net = _quantized(arguments, net)
+    return HEADS[arguments.heads](GRAPHS[arguments.graph](net))
+
+
+def _quantized(arguments: Namespace, net: nn.Module) -> nn.Module:
     if arguments.quantized is None:
         raise UsageError(
             f"--target {arguments.target}: got no --quantized, expected a file made by "
@@ -169,5 +230,4 @@ def _graph_for(arguments: Namespace) -> Graph:
             f"{arguments.quantized}: holds the {file.graph} network, expected "
             f"{arguments.graph}"
         )
-    changed = file.network(net, arguments.checkpoint, arguments.target)
-    return GRAPHS[arguments.graph](changed)
+    return file.network(net, arguments.checkpoint, arguments.target)

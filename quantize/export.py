@@ -45,6 +45,12 @@ def export_graph(graph: Graph, path: Path, target: str) -> Path:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"{path}: the graph cannot be written ({error})") from error
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(
+            f"{path}: the {graph.name} network has a layer that opset {OPSET} lacks "
+            f"({reason}); replace it"
+        ) from error
     return path
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from edge_affect.model.bundle import HEAD_OUTPUTS
+from edge_affect.model.purpose import EMOTION_HEADS
 from training.models.affect import AFFECT_STATES, AffectGraph, AffectNet
 from training.models.face import INPUT_PX, FaceGraph, FaceNet
 from training.models.load import load_affect_net, load_face_net, load_voice_net
@@ -60,6 +62,36 @@ class Graph:
 def next_state_name(state_name: str) -> str:
     """Return the output that carries a state input's next value."""
     return NEXT_STATE_PREFIX + state_name.removeprefix(STATE_PREFIX)
+
+
+class _Picked(nn.Module):
+    """A network of which some results are handed on."""
+
+    def __init__(self, module: nn.Module, places: tuple[int, ...]) -> None:
+        super().__init__()
+        self.module = module
+        self.places = places
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run on the whole network's inputs."""
+        results = self.module(*inputs)
+        return tuple(results[place] for place in self.places)
+
+
+def signals_only(graph: Graph) -> Graph:
+    """Return the graph without the outputs that tell of an emotion.
+
+    The exporter leaves out whatever leads to no output, so their weights are not in
+    the file. Embeddings and state stay.
+    """
+    emotions = {name for head in EMOTION_HEADS for name in HEAD_OUTPUTS[head]}
+    kept = [name for name in graph.output_names if name not in emotions]
+    places = tuple(graph.output_names.index(name) for name in kept)
+    return replace(
+        graph,
+        module=_Picked(graph.module, places).eval(),
+        outputs=tuple(name for name in graph.outputs if name not in emotions),
+    )
 
 
 def _states(names: tuple[str, ...], values: tuple[Tensor, ...]) -> dict[str, Tensor]:
@@ -136,3 +168,8 @@ GRAPHS: dict[str, Callable[[Any], Graph]] = {
     "affect": affect_graph,
 }
 """Graph → how to describe its network, float or quantized."""
+HEADS: dict[str, Callable[[Graph], Graph]] = {
+    "all": lambda graph: graph,
+    "signals": signals_only,
+}
+"""Which heads a graph is exported with → what leaves the others out."""

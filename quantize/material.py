@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,12 @@ from tqdm import tqdm
 
 from edge_affect.errors import DataError
 from edge_affect.sensing.logmel import logmel
-from training.data.diffusionfer import load_diffusionfer
+from training.data.calibration import calibration_pictures
 from training.data.emodb import load_emodb, read_speech
-from training.data.ferplus import load_ferplus
 from training.models.affect import AffectInput, AffectNet
 from training.models.face import INPUT_PX, FaceNet
 from training.models.voice import HOP_COLUMNS, MELS, VoiceNet
 
-CALIBRATION_PICTURES = 1024
-"""Pictures that the face network's ranges are taken from."""
 CALIBRATION_UTTERANCES = 48
 """Utterances for the voice network; each is cut or repeated to ``CLIP_HOPS``."""
 CLIP_HOPS = 30
@@ -78,35 +75,14 @@ def face_batches(root: Path, _: nn.Module) -> Batches:
     Raises:
         DataError: A set is missing or damaged.
     """
-    luma = training_luma(root, CALIBRATION_PICTURES)
-    return Batches(tuple((part,) for part in torch.split(luma, BATCH)))
-
-
-def training_luma(root: Path, count: int | None) -> Tensor:
-    """Return ``(N, 1, 56, 56)`` float32 luma of training pictures, evenly chosen.
-
-    Args:
-        root: Data root.
-        count: How many of FER+; None for all. DiffusionFER's come on top, an eighth as
-            many.
-
-    Raises:
-        DataError: A set is missing or damaged.
-    """
-    parts = []
-    for load, share in ((load_ferplus, 1.0), (load_diffusionfer, 1 / 8)):
-        data = load(root, "train")
-        wanted = None if count is None else int(count * share)
-        names = _evenly(data.names, wanted)
-        parts.append(data.archive.read(names, INPUT_PX // 2, grey=True))
-    return torch.from_numpy(np.concatenate(parts))[:, None].float()
-
-
-def _evenly(names: Sequence[str], count: int | None) -> list[str]:
-    if count is None or count >= len(names):
-        return list(names)
-    rows = np.linspace(0, len(names) - 1, count).round().astype(np.int64)
-    return [names[row] for row in rows]
+    luma = np.concatenate(
+        [
+            archive.read(names, INPUT_PX // 2, grey=True)
+            for archive, names in calibration_pictures(root)
+        ]
+    )
+    parts = torch.split(torch.from_numpy(luma)[:, None].float(), BATCH)
+    return Batches(tuple((part,) for part in parts if len(part)))
 
 
 def voice_batches(root: Path, net: nn.Module) -> Batches:
@@ -120,10 +96,8 @@ def voice_batches(root: Path, net: nn.Module) -> Batches:
     utterances = load_emodb(root, "train")
     chosen = [utterances[i] for i in _rows(len(utterances), CALIBRATION_UTTERANCES)]
     clips = [_clip(logmel(read_speech(utterance))) for utterance in chosen]
-    mel = torch.from_numpy(np.stack(clips)) if clips else torch.empty(0)
-    return Batches(
-        tuple((part, net.new_state(len(part))) for part in torch.split(mel, 16))
-    )
+    parts = torch.split(torch.from_numpy(np.stack(clips)), 16) if clips else ()
+    return Batches(tuple((part, net.new_state(len(part))) for part in parts))
 
 
 def _rows(available: int, wanted: int) -> NDArray[np.int64]:
@@ -150,14 +124,7 @@ def affect_batches(
     if not isinstance(net, AffectNet):
         raise TypeError(f"net: got {type(net).__name__}, expected AffectNet")
     random = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        seen = torch.cat([face(*call)[0] for call in face_batches(root, face).calls])
-        heard = torch.cat(
-            [
-                voice(*call)[0].embedding.flatten(0, 1)
-                for call in voice_batches(root, voice).calls
-            ]
-        )
+    seen, heard = embeddings(root, face, voice)
     calls = []
     for part in torch.split(seen, BATCH):
         rows = torch.randint(len(heard), (len(part),), generator=random)
@@ -168,6 +135,25 @@ def affect_batches(
         )
         calls.append((given, net.new_state(len(part))))
     return Batches(tuple(calls))
+
+
+def embeddings(root: Path, face: FaceNet, voice: VoiceNet) -> tuple[Tensor, Tensor]:
+    """Return what the affect network is shown and hears of the training material.
+
+    Returns:
+        ``(pictures, E)`` face embeddings, and ``(hops, E)`` voice embeddings, hop by
+        hop and clip by clip.
+
+    Raises:
+        DataError: A set is missing or damaged.
+    """
+    with torch.no_grad():
+        seen = [face(*call)[0] for call in face_batches(root, face).calls]
+        heard = [
+            voice(*call)[0].embedding.flatten(0, 1)
+            for call in voice_batches(root, voice).calls
+        ]
+    return torch.cat(seen), torch.cat(heard)
 
 
 BATCHES: dict[str, Callable[[Path, nn.Module], Batches]] = {

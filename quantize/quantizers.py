@@ -83,7 +83,7 @@ def quantized(net: nn.Module, graph: str, scheme: Scheme, target: str) -> nn.Mod
     Raises:
         ConfigError: The target is none of them, or the scheme names a layer that is not
             there.
-        DataError: A BatchNorm is left where quantizers go.
+        DataError: A layer cannot be quantized, or a BatchNorm is left.
     """
     if target not in INT8_TARGETS:
         raise ConfigError(
@@ -91,6 +91,7 @@ def quantized(net: nn.Module, graph: str, scheme: Scheme, target: str) -> nn.Mod
         )
     places = PLACES[graph]
     changed = copy.deepcopy(net).eval()
+    _check_kinds(changed, places)
     _check_layers(changed, places, scheme)
     for layer, norm in places.norms:
         merge_bn(getattr(changed, layer), getattr(changed, norm))
@@ -113,6 +114,23 @@ def quantized_layers(net: nn.Module, graph: str) -> list[str]:
     part = net.get_submodule(places.trunk)
     kinds = (nn.Conv2d, nn.Linear)
     return [name for name, module in part.named_modules() if isinstance(module, kinds)]
+
+
+def _check_kinds(net: nn.Module, places: Places) -> None:
+    """Refuse a layer that would stay float in the middle of bytes, or would fail."""
+    allowed: tuple[type[nn.Module], ...] = (nn.Conv2d, nn.Linear)
+    layers = {name: net.get_submodule(name) for name in places.signed + places.unsigned}
+    if places.trunk is not None:
+        allowed += (nn.BatchNorm2d, nn.ReLU)
+        inside = net.get_submodule(places.trunk).named_modules()
+        layers |= {name: layer for name, layer in inside if not [*layer.children()]}
+    for name, layer in layers.items():
+        if not isinstance(layer, allowed):
+            expected = ", ".join(kind.__name__ for kind in allowed)
+            raise DataError(
+                f"layer {name}: {type(layer).__name__} cannot be quantized, expected "
+                f"one of {expected}; replace it, or move it out of what is quantized"
+            )
 
 
 def _check_layers(net: nn.Module, places: Places, scheme: Scheme) -> None:

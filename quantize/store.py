@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from errno import EISDIR
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -63,14 +66,55 @@ def save_quantized(path: Path, file: QuantizedFile) -> None:
     }
     # Both sides of a sum share one threshold, which the format wants twice.
     tensors = {name: value.contiguous().clone() for name, value in file.tensors.items()}
-    partial = path.with_name(path.name + ".partial")
+    _write(path, lambda partial: save_file(tensors, partial, header))
+
+
+def save_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    _write(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that could not be written, before minutes go into its content.
+
+    Raises:
+        DataError: Its folder cannot be made or written, or it is a folder itself.
+    """
+    partial = _partial(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(EISDIR, "is a folder, expected a file's name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    partial = _partial(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, header)
+        write(partial)
         partial.replace(path)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot be written ({error})") from error
+        # A folder that could not be made is in the way of this, too.
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
+def _unwritable(path: Path, error: Exception) -> DataError:
+    reason = getattr(error, "strerror", None) or error
+    return DataError(f"{path}: cannot be written ({reason}); give another --out")
 
 
 def load_quantized(path: Path) -> QuantizedFile:

@@ -18,6 +18,7 @@ ECE_BINS = 15
 
 Ints = NDArray[np.int64]
 AnyFloats = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,27 @@ def bootstrap(
         draws: Number of resamplings.
         seed: Seed of the draws.
     """
+    drawn = resampled(figure, items, draws, seed)
+    return interval_of(figure(np.arange(items)), drawn)
+
+
+def resampled(
+    figure: Callable[[Ints], float],
+    items: int,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = 0,
+) -> Floats:
+    """Return ``figure`` of each of ``draws`` resamplings: ``(draws,)``.
+
+    Arguments as for ``bootstrap``. As many items and the same seed give the same
+    resamplings: differences of two figures' draws are paired.
+    """
     random = np.random.default_rng(seed)
     drawn = [figure(random.integers(0, items, items)) for _ in range(draws)]
+    return np.array(drawn, np.float64)
+
+
+def interval_of(value: float, drawn: Floats) -> Interval:
+    """Return ``value`` with the 2.5th and 97.5th percentile of its draws."""
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return Interval(figure(np.arange(items)), float(low), float(high))
+    return Interval(value, float(low), float(high))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("torch")
@@ -11,6 +14,8 @@ import torch
 
 from quantize.graphs import Graph, affect_graph, face_graph, voice_graph
 from quantize.material import Batches
+from tests.training.conftest import made_root  # noqa: F401 - a fixture
+from training.engine.checkpoint import Checkpoint, save_checkpoint
 from training.models.affect import AffectConfig, AffectInput, AffectNet
 from training.models.face import FaceConfig, FaceNet
 from training.models.voice import HOP_COLUMNS, MELS, VoiceConfig, VoiceNet
@@ -19,15 +24,35 @@ from training.models.voice import HOP_COLUMNS, MELS, VoiceConfig, VoiceNet
 @pytest.fixture(params=["face", "voice", "affect"])
 def graph(request: pytest.FixtureRequest) -> Graph:
     """Return one tiny graph after another, seeded, ready to export."""
+    return tiny_graph(request.param)
+
+
+def tiny_graph(name: str) -> Graph:
+    """Return a tiny graph, seeded, ready to export."""
     torch.manual_seed(0)
-    if request.param == "face":
+    if name == "face":
         shape = FaceConfig(widths=(4, 4, 4, 4), blocks=(1, 1, 1), embedding=6)
         return face_graph(FaceNet(shape).requires_grad_(False))
-    if request.param == "voice":
-        net = VoiceNet(VoiceConfig(channels=(4, 4), width=8, embedding=6))
+    if name == "voice":
+        net = VoiceNet(VoiceConfig(channels=(4, 4), width=8, embedding=5))
         return voice_graph(net.requires_grad_(False))
     shape_of_affect = AffectConfig(face=6, voice=5, width=8)
     return affect_graph(AffectNet(shape_of_affect).requires_grad_(False))
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> dict[str, Path]:
+    """Return the checkpoints of all three tiny networks, which fit each other."""
+    paths = {}
+    for name in ("face", "voice", "affect"):
+        net = net_of(tiny_graph(name))
+        assert isinstance(net, FaceNet | VoiceNet | AffectNet)
+        weights = net.state_dict()
+        config = {"net": asdict(net.config)}
+        paths[name] = tmp_path / "checkpoints" / f"{name}.safetensors"
+        paths[name].parent.mkdir(exist_ok=True)
+        save_checkpoint(paths[name], Checkpoint(name, config, 1, weights, weights))
+    return paths
 
 
 def net_of(graph: Graph) -> torch.nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+import numpy as np
 import onnx
 import onnxruntime
 import torch
 
 from edge_affect.errors import DataError
+from quantize.differences import ClassFlips, Difference
 from quantize.export import check_graph, export_graph
 from quantize.graphs import Graph
 from quantize.parity import FLOAT_TOLERANCE, check_parity, compare
@@ -112,3 +115,64 @@ def test_compare_refuses_what_is_no_graph(graph: Graph, tmp_path: Path) -> None:
     path.write_bytes(b"no graph")
     with pytest.raises(DataError, match="ONNX Runtime refuses it"):
         compare(graph, path, steps=1)
+
+
+def test_export_graph_names_an_operator_that_the_opset_lacks(
+    graph: Graph, tmp_path: Path
+) -> None:
+    """One line, and nothing is written."""
+
+    class Fourier(torch.nn.Module):
+        def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return tuple(torch.fft.rfft(value).real for value in inputs)
+
+    odd = replace(graph, module=Fourier())
+    with pytest.raises(DataError, match=r"opset 17 lacks .*fft_rfft.*; replace it"):
+        export_graph(odd, tmp_path / "graph.onnx", "cpu-fp32")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("target", ["cpu-fp32", "cpu-int8"])
+def test_check_parity_refuses_nan(graph: Graph, target: str, tmp_path: Path) -> None:
+    """A file that gives NaN differs from torch by more than any number."""
+    with torch.no_grad():
+        for name, weight in graph.module.named_parameters():
+            if name.endswith(("expression.weight", "emotion.weight")):
+                weight.mul_(float("nan"))
+    path = export_graph(graph, tmp_path / "graph.onnx", "cpu-fp32")
+    with pytest.raises(DataError, match="differs from torch"):
+        check_parity(graph, path, target, steps=3)
+
+
+def test_compare_takes_no_more_memory_for_more_steps(
+    graph: Graph, tmp_path: Path
+) -> None:
+    """What was compared is summed up, not kept: 10,000 steps fit as 10 do."""
+    path = export_graph(graph, tmp_path / "graph.onnx", "cpu-fp32")
+    compare(graph, path, steps=10)
+    peaks = []
+    for steps in (10, 300):
+        tracemalloc.start()
+        compare(graph, path, steps=steps)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 50_000
+
+
+def test_difference_sums_up_what_it_is_given() -> None:
+    """Mean, largest and range of ours by hand; a NaN stays."""
+    difference = Difference()
+    difference.add(np.array([[1, 2]], "f4"), np.array([[1, 4]], "f4"))
+    difference.add(np.array([[-1, 0]], "f4"), np.array([[-2, 1]], "f4"))
+    assert (difference.mean, difference.largest, difference.span) == (1, 2, 3)
+    difference.add(np.array([[0, 0]], "f4"), np.array([[0, np.nan]], "f4"))
+    difference.add(np.array([[0, 0]], "f4"), np.array([[0, 9]], "f4"))
+    assert np.isnan([difference.mean, difference.largest]).all()
+
+
+def test_class_flips_count_only_what_we_were_sure_of() -> None:
+    """Of two flips one is by a margin of 1, one by 3."""
+    flips = ClassFlips()
+    for ours, theirs in (([3, 2], [2, 3]), ([0, 3], [3, 0]), ([5, 1], [2, 1])):
+        flips.add(np.array([ours], "f4"), np.array([theirs], "f4"))
+    assert [flips.over(margin) for margin in (0.5, 1, 3)] == [2, 1, 0]

@@ -206,6 +206,14 @@ def test_a_norm_without_a_convolution_is_named() -> None:
         quantized(net.eval(), "face", PER_CHANNEL, "cpu-int8")
 
 
+def test_an_unsupported_layer_is_named_with_its_mend() -> None:
+    """It would stay float between bytes, or fail deep inside of Brevitas."""
+    net = FaceNet(FaceConfig(widths=(2, 2, 2, 2), blocks=(0, 0, 0)))
+    net.features.append(nn.Sequential(nn.PReLU()))
+    with pytest.raises(DataError, match=r"layer 4\.0: PReLU cannot .* replace it"):
+        quantized(net.eval(), "face", PER_CHANNEL, "cpu-int8")
+
+
 def test_check_rules_refuses_what_is_no_graph(tmp_path: Path) -> None:
     """One line that names the file."""
     (tmp_path / "g.onnx").write_bytes(b"not a graph")
