@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from tests.training.clips import make_clips
 from training.challenge import Estimates
+from training.clips.settings import ClipTraining
 from training.clips.tape import Tape
 from training.clips.trainer import ClipTrainer
 from training.engine import distributed
@@ -24,7 +25,7 @@ from training.losses import va_loss
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(ClipTraining):
     epochs: int = 3
     batch: int = 16
     hop: int = 2
@@ -34,8 +35,6 @@ class Settings:
     weight_decay: float = 0.0
     average: float = 0.0
     seed: int = 1
-    face_backbone: str = "made"
-    sound_backbone: str = "made"
 
 
 class LinearTrainer(ClipTrainer[Settings, nn.Sequential]):

@@ -20,7 +20,7 @@ from tests.training.aff_wild2_tree import EXPR_HEADER, write_crops, write_labels
 from training.claims.byel import FOLDS, STUDY, SyntheticToReal, tune
 from training.engine.loop import run
 from training.models.byel import ByelNet, ByelNetConfig, subtract_emotion
-from training.recipes.byel import PRESETS
+from training.recipes.byel import PRESETS, load_byel
 from training.recipes.byel.losses import (
     bootstrap_loss,
     follow,
@@ -244,21 +244,44 @@ def test_unknown_arms_and_odd_steps_are_refused() -> None:
         ByelTrainer(replace(TINY, steps=18), _pictures())
 
 
+def _told_apart(pictures: Pictures) -> list[tuple[bytes, int]]:
+    """Return each picture with its label, as something to compare."""
+    labels = pictures.labels.tolist()
+    return [
+        (luma.numpy().tobytes(), label)
+        for luma, label in zip(pictures.luma, labels, strict=True)
+    ]
+
+
 def test_folds_share_no_picture() -> None:
-    """Together they are all of them."""
+    """Each is held out once, and what remains is all the others, labels with them."""
     pictures = _pictures(50)
-    held = [pictures.split(fold, FOLDS) for fold in range(FOLDS)]
-    assert sum(len(part.labels) for _, part in held) == 50
-    assert all(len(rest.labels) + len(part.labels) == 50 for rest, part in held)
+    everything = sorted(_told_apart(pictures))
+    assert len(set(everything)) == 50
+    folds = [pictures.split(fold, FOLDS) for fold in range(FOLDS)]
+    for rest, part in folds:
+        assert len(part.labels) == 50 // FOLDS
+        assert sorted(_told_apart(rest) + _told_apart(part)) == everything
+    assert sorted(one for _, part in folds for one in _told_apart(part)) == everything
 
 
 def test_the_study_tests_on_real_pictures_alone(tmp_path: Path) -> None:
-    """A run gives macro F1 and accuracy of the last step on the other set."""
-    material = SyntheticToReal(_pictures(), _pictures(12))
-    config = _config(arm="byel")
-    figures = STUDY.run("byel", config, material, tmp_path)
-    assert set(figures) == {"macro_f1", "accuracy"}
-    assert STUDY.run("byel", config, material, tmp_path) == figures
+    """Real labels decide every figure and no weight: all right is 1, all wrong 0."""
+    config, drawn = _config(arm="byel"), _pictures()
+    real = replace(_pictures(12), luma=255 - _pictures(12).luma)
+    STUDY.run("byel", config, SyntheticToReal(drawn, real), tmp_path / "first")
+    _, net = load_byel(tmp_path / "first" / "last.safetensors")
+    said = net(enlarge(real.luma, config.size_px)).argmax(1)
+    first = load_file(tmp_path / "first" / "last.safetensors")
+    for shift, expected in ((0, 1.0), (1, 0.0)):
+        material = SyntheticToReal(drawn, replace(real, labels=(said + shift) % 6))
+        out = tmp_path / str(shift)
+        figures = STUDY.run("byel", config, material, out)
+        assert set(figures) == {"macro_f1", "accuracy"}
+        assert figures["accuracy"] == expected
+        assert STUDY.run("byel", config, material, out) == figures
+        weights = load_file(out / "last.safetensors")
+        assert all(torch.equal(value, weights[name]) for name, value in first.items())
 
 
 def _expressions(root: Path, clip: str, labels: list[int], crops: list[int]) -> None:

@@ -24,6 +24,7 @@ from tests.training import mtl_kd_worker as worker
 from tests.training.clips import make_clips
 from training.claims import mtl_kd as study
 from training.claims.base import Material
+from training.clips import recipe as clip_recipe
 from training.clips.tape import Tape
 from training.engine.checkpoint import load_checkpoint
 from training.engine.loop import run
@@ -158,7 +159,8 @@ def _recipe_on_made_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     train, dev = worker.tapes()
     dev = replace(dev, names=tuple(f"other {name}" for name in dev.names))
     monkeypatch.setattr(mtl_kd, "_load_sets", lambda config, inputs: train)
-    monkeypatch.setattr(mtl_kd, "load_tape", lambda inputs, config, split: dev)
+    for where in (mtl_kd, clip_recipe):
+        monkeypatch.setattr(where, "load_tape", lambda *_: dev)
 
 
 def test_train_makes_teacher_and_student(

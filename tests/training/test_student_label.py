@@ -20,6 +20,7 @@ from edge_affect.errors import DataError, UsageError
 from edge_affect.labels import EXPRESSIONS
 from tests.training.clips import make_clips
 from training.challenge import Estimates
+from training.clips.settings import ClipTraining
 from training.clips.tape import Tape
 from training.clips.trainer import ClipTrainer
 from training.engine import distributed
@@ -47,7 +48,7 @@ NEAR = 2e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(ClipTraining):
     epochs: int = 1
     batch: int = 16
     hop: int = 2
@@ -57,8 +58,6 @@ class Settings:
     weight_decay: float = 0.0
     average: float = 0.0
     seed: int = 1
-    face_backbone: str = "made"
-    sound_backbone: str = "made"
 
 
 class TinyTrainer(ClipTrainer[Settings, nn.Linear]):

@@ -13,6 +13,7 @@ from training.challenge import p_va
 from training.claims.base import Claim, Material, Study
 from training.clips.recipe import load_net
 from training.clips.tape import Tape
+from training.clips.windows import newest_marked
 from training.models.capnet import CapnetNet
 from training.recipes.capnet.config import PRESETS, STEP_S, CapnetTraining
 from training.recipes.capnet.stages import (
@@ -21,7 +22,7 @@ from training.recipes.capnet.stages import (
     companion_estimates,
     train_stages,
 )
-from training.recipes.capnet.windows import newest_marked, windows
+from training.recipes.capnet.windows import windows
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from edge_affect.errors import DataError, UsageError
+from edge_affect.errors import UsageError
 from training.claims.base import Study
 from training.claims.report import report
 from training.claims.runner import Ground, clips_ground, run_study
 from training.engine import distributed
+from training.engine.files import written_whole
 from training.synthetic.synthesize import synthesize
 
 STUDIES = (
@@ -121,12 +122,8 @@ def write_page(claims: Claims) -> None:
         DataError: A result file is damaged, or the page cannot be written.
     """
     text = report([open_study(name) for name in STUDIES], claims.results)
-    partial = claims.page.with_name(claims.page.name + ".partial")
-    try:
+    with written_whole(claims.page) as partial:
         partial.write_text(text, encoding="utf-8")
-        partial.replace(claims.page)
-    except OSError as error:
-        raise DataError(f"{claims.page}: cannot be written ({error})") from error
 
 
 def open_study(name: str) -> Study:

@@ -9,6 +9,7 @@ from typing import Any
 
 from edge_affect.errors import DataError
 from training.claims.verdict import Figures
+from training.engine.files import written_whole
 from training.provenance import machine_info, source_commit
 
 PREFIX = "claims-"
@@ -86,14 +87,8 @@ def write_document(path: Path, document: dict[str, Any]) -> None:
     Raises:
         DataError: It cannot be written; the old one is untouched.
     """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as partial:
         partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot be written ({error})") from error
 
 
 def read_results(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from training.features.open import open_face_backbone, open_sound_backbone
 from training.inputs import Inputs
 
 Trainable = type[ClipTrainer[Any, Any]]
+Figures = Callable[[Any, nn.Module, Tape], dict[str, float]]
 
 
 def load_tape(
@@ -73,11 +75,19 @@ def refuse_overlap(train: Tape, dev: Tape) -> None:
 
 
 def trainer_functions(
-    kind: Trainable, sets: Sequence[str] = SETS
+    kind: Trainable, sets: Sequence[str] = SETS, figures: Figures | None = None
 ) -> tuple[
     Callable[[Any, Inputs, Path], Path], Callable[[Path, Inputs], dict[str, float]]
 ]:
-    """Return the ``train`` and ``evaluate`` of a recipe that is one trainer."""
+    """Return the ``train`` and ``evaluate`` of a recipe that is one trainer.
+
+    Args:
+        kind: The trainer.
+        sets: Which sets' labels count.
+        figures: What is measured of configuration, network and validation part; None
+            for ``clip_figures``.
+    """
+    measure = figures or partial(clip_figures, kind)
 
     def train(config: Any, inputs: Inputs, out: Path) -> Path:
         tapes = [load_tape(inputs, config, part, sets) for part in ("train", "valid")]
@@ -87,9 +97,23 @@ def trainer_functions(
     def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
         config = load_config(kind, checkpoint)
         tape = load_tape(inputs, config, "valid", sets)
-        return clip_figures(kind, config, load_net(kind, checkpoint, tape), tape)
+        return measure(config, load_net(kind, checkpoint, tape), tape)
 
     return train, evaluate
+
+
+def trainer_finder(*kinds: Trainable) -> Callable[[Path], Trainable]:
+    """Return the ``trainer_of`` of a recipe whose checkpoints are of ``kinds``.
+
+    It names the trainer that wrote a checkpoint, so that it can label clips, and raises
+    DataError where the checkpoint is missing, damaged or another recipe's.
+    """
+    by_name = {kind.recipe: kind for kind in kinds}
+
+    def trainer_of(checkpoint: Path) -> Trainable:
+        return by_name[load_checkpoint(checkpoint, *by_name).recipe]
+
+    return trainer_of
 
 
 def load_config(kind: Trainable, checkpoint: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -12,34 +12,15 @@ from torch import Tensor, nn
 
 from edge_affect.errors import DataError
 from training.challenge import Estimates, challenge_figures
+from training.clips.settings import ClipTraining
 from training.clips.tape import Tape
 from training.engine import distributed
-from training.engine.loop import LoopSettings, Trainer
+from training.engine.loop import Trainer
 
 _ROWS_AT_ONCE = 1024
 
 
-class ClipSettings(LoopSettings, Protocol):
-    """What the shared part reads of a recipe's configuration."""
-
-    @property
-    def batch(self) -> int:
-        """Frames in a batch."""
-
-    @property
-    def hop(self) -> int:
-        """Frames between two that an epoch trains on; each epoch begins elsewhere."""
-
-    @property
-    def face_backbone(self) -> str:
-        """Name for ``training.features.open``."""
-
-    @property
-    def sound_backbone(self) -> str:
-        """Name for ``training.features.open``."""
-
-
-SettingsT = TypeVar("SettingsT", bound=ClipSettings)
+SettingsT = TypeVar("SettingsT", bound=ClipTraining)
 NetT = TypeVar("NetT", bound=nn.Module)
 
 

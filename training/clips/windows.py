@@ -10,9 +10,34 @@ from torch import Tensor
 from training.clips.tape import Tape
 
 
-def past_times(frames: int, spacing_s: float) -> tuple[float, ...]:
-    """Return how long ago each of ``frames`` frames was, oldest first, the last now."""
-    return tuple((frames - 1 - i) * spacing_s for i in range(frames))
+def past_times(
+    frames: int, spacing_s: float, newest_s: float = 0.0
+) -> tuple[float, ...]:
+    """Return how long ago each of ``frames`` frames was, oldest first.
+
+    Args:
+        frames: Number of them.
+        spacing_s: Seconds between two.
+        newest_s: Age of the last one; 0 is now.
+    """
+    return tuple(newest_s + (frames - 1 - i) * spacing_s for i in range(frames))
+
+
+def newest_marked(tape: Tape, marked: Tensor) -> Tensor:
+    """Return ``(N,)`` the newest row by each row that is ``marked``, or -1.
+
+    Args:
+        tape: Clips laid end to end; what lies in an earlier clip does not count.
+        marked: ``(N,)`` bool.
+    """
+    rows = torch.arange(len(marked))
+    newest = torch.where(marked, rows, -1).cummax(dim=0).values
+    return torch.where(newest >= tape.start, newest, -1)
+
+
+def newest_face(tape: Tape) -> Tensor:
+    """Return ``(N,)`` the row of the newest face by each row in its clip, or -1."""
+    return newest_marked(tape, tape.present)
 
 
 def window_rows(

@@ -8,13 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_affect.errors import DataError
-from training.data.root import (
-    HELD_OUT_SHARE,
-    PictureArchive,
-    read_table,
-    unit_hash,
-)
+from training.data.root import PictureArchive, read_part
 
 PROMPTS = {
     "neutral": "neutral",
@@ -51,27 +45,13 @@ def load_diffusionfer(root: Path, part: str) -> DiffusionFer:
     Raises:
         DataError: The part is missing or not in DiffusionFER's layout.
     """
-    folder = root / "diffusionfer"
-    file = "test" if part == "test" else "train"
-    table = folder / f"{file}.csv"
-    rows = read_table(table, ("image", "valence", "arousal", "expression"))
-    if part != "test":
-        held_out = part == "valid"
-        rows = [
-            row
-            for row in rows
-            if (unit_hash(row["image"]) < HELD_OUT_SHARE) == held_out
-        ]
-    unknown = {row["expression"] for row in rows} - PROMPTS.keys()
-    if unknown:
-        raise DataError(
-            f"{table}: got the expression {min(unknown)!r}; "
-            f"expected one of {', '.join(PROMPTS)}"
-        )
+    rows, archive = read_part(
+        root / "diffusionfer", part, ("valence", "arousal"), PROMPTS
+    )
     return DiffusionFer(
         [row["image"] for row in rows],
         [PROMPTS[row["expression"]] for row in rows],
         np.array([row["valence"] for row in rows], np.float32),
         np.array([row["arousal"] for row in rows], np.float32),
-        PictureArchive(folder / f"{file}.zip"),
+        archive,
     )

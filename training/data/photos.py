@@ -5,14 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_affect.errors import DataError
 from edge_affect.labels import EXPRESSION_NAMES
-from training.data.root import (
-    HELD_OUT_SHARE,
-    PictureArchive,
-    read_table,
-    unit_hash,
-)
+from training.data.root import PictureArchive, read_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +30,9 @@ def load_photos(root: Path, part: str) -> Photos:
     Raises:
         DataError: The part is missing or not in the photographs' layout.
     """
-    folder = root / "photos"
-    file = "test" if part == "test" else "train"
-    table = folder / f"{file}.csv"
-    rows = read_table(table, ("image", "expression"))
-    if part != "test":
-        held_out = part == "valid"
-        rows = [
-            row
-            for row in rows
-            if (unit_hash(row["image"]) < HELD_OUT_SHARE) == held_out
-        ]
-    unknown = {row["expression"] for row in rows} - set(EXPRESSION_NAMES)
-    if unknown:
-        raise DataError(
-            f"{table}: got the expression {min(unknown)!r}; "
-            f"expected one of {', '.join(EXPRESSION_NAMES)}"
-        )
+    rows, archive = read_part(root / "photos", part, (), EXPRESSION_NAMES)
     return Photos(
         [row["image"] for row in rows],
         [row["expression"] for row in rows],
-        PictureArchive(folder / f"{file}.zip"),
+        archive,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,40 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
             f"expected the columns {', '.join(columns)}"
         )
     return rows
+
+
+def read_part(
+    folder: Path, part: str, columns: Sequence[str], classes: Collection[str]
+) -> tuple[list[dict[str, str]], PictureArchive]:
+    """Read ``part`` of a set of ``train`` and ``test``, each a table and its pictures.
+
+    Args:
+        folder: The set's.
+        part: ``train``, ``valid`` or ``test``; ``valid`` is the fifth of the train
+            file's pictures that is held out.
+        columns: Columns beside ``image`` and ``expression`` that are read.
+        classes: What ``expression`` may be.
+
+    Raises:
+        DataError: The part is missing, lacks a column or names another expression.
+    """
+    file = "test" if part == "test" else "train"
+    table = folder / f"{file}.csv"
+    rows = read_table(table, ("image", *columns, "expression"))
+    if part != "test":
+        held_out = part == "valid"
+        rows = [
+            row
+            for row in rows
+            if (unit_hash(row["image"]) < HELD_OUT_SHARE) == held_out
+        ]
+    unknown = {row["expression"] for row in rows} - set(classes)
+    if unknown:
+        raise DataError(
+            f"{table}: got the expression {min(unknown)!r}; "
+            f"expected one of {', '.join(classes)}"
+        )
+    return rows, PictureArchive(folder / f"{file}.zip")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.errors import DataError
+from training.engine.files import written_whole
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -27,11 +28,8 @@ def cached(path: Path, make: Callable[[], Arrays]) -> Arrays:
             with np.load(path, allow_pickle=False) as stored:
                 return {name: stored[name] for name in stored.files}
         arrays = make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".partial")
-        with unfinished.open("wb") as file:
+        with written_whole(path) as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-        unfinished.replace(path)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a usable cache ({error}); remove it") from error
     return arrays

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from edge_affect.errors import DataError
+from training.engine.files import written_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +76,12 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         for name, value in asdict(checkpoint).items()
         if name not in ("model", "average", "optimizer")
     }
-    partial = path.with_suffix(".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, {"checkpoint": json.dumps(header)})
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(
-            f"{path}: the checkpoint cannot be written ({error}); the last one is "
-            "untouched; free some space and run the same command again"
-        ) from error
+    with written_whole(path) as partial:
+        try:
+            save_file(tensors, partial, {"checkpoint": json.dumps(header)})
+        except SafetensorError as error:
+            # safetensors wraps what the disk said in an error of its own.
+            raise OSError(str(error)) from error
 
 
 def condense(checkpoint: Checkpoint) -> Checkpoint:

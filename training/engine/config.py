@@ -27,6 +27,16 @@ SHARES = {"dropout", "average", "decay", "stage_1_share", "kd_share", "mask_shar
 """Settings between 0 and 1."""
 
 
+def check_choice(name: str, got: str, choices: Sequence[str]) -> None:
+    """Check a setting that has only some values.
+
+    Raises:
+        ConfigError: It is none of them.
+    """
+    if got not in choices:
+        raise ConfigError(f"{name}: got {got!r}, expected one of {', '.join(choices)}")
+
+
 def to_plain(config: Any) -> dict[str, Any]:
     """Return a configuration as JSON would give it back: lists for tuples."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))

@@ -24,7 +24,7 @@ from training.engine.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from training.engine.config import differing_keys, to_plain
+from training.engine.config import check_choice, differing_keys, to_plain
 from training.engine.curves import Curves
 
 _LOG = logging.getLogger(__name__)
@@ -86,11 +86,7 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
     """The figure of ``evaluate`` that the best epoch is chosen by; higher is better."""
 
     def __init__(self, config: SettingsT, net: NetT, steps: int) -> None:
-        if config.schedule not in SCHEDULES:
-            raise ConfigError(
-                f"schedule: got {config.schedule!r}, "
-                f"expected one of {', '.join(SCHEDULES)}"
-            )
+        check_choice("schedule", config.schedule, SCHEDULES)
         if config.epochs < 1:
             raise ConfigError(f"epochs: got {config.epochs}, expected 1 or more")
         self.config = config

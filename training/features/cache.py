@@ -19,6 +19,7 @@ from training.data.aff_wild2 import (
     read_sound,
 )
 from training.engine.distributed import barrier, rank, world_size
+from training.engine.files import written_whole
 from training.features.base import FaceBackbone, Floats, SoundBackbone
 from training.features.clips import ClipFeatures
 
@@ -110,11 +111,8 @@ def _mapped(path: Path, compute: Callable[[], Floats]) -> Floats:
     try:
         if not path.exists():
             features = compute()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(path.name + ".partial")
-            with partial.open("wb") as file:
+            with written_whole(path) as partial, partial.open("wb") as file:
                 np.save(file, features, allow_pickle=False)
-            partial.replace(path)
         mapped: Floats = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(

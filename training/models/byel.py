@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edge_affect.errors import ConfigError
+from training.engine.config import check_choice
 from training.features.pretrained import open_transformers
 from training.models.face import ConvNormRelu, standardise
 
@@ -75,11 +75,7 @@ class ResNet50Encoder(nn.Module):
 
 
 def _encoder(config: ByelNetConfig) -> SmallEncoder | ResNet50Encoder:
-    if config.encoder not in ENCODERS:
-        raise ConfigError(
-            f"net.encoder: got {config.encoder!r}, "
-            f"expected one of {', '.join(ENCODERS)}"
-        )
+    check_choice("net.encoder", config.encoder, ENCODERS)
     if config.encoder == "resnet50":
         return ResNet50Encoder()
     return SmallEncoder(config.widths)

@@ -42,19 +42,17 @@ SETTLED_CELLS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class AffectTraining:
-    """Settings of the recipe ``affect``."""
+class AffectSettings:
+    """What the affect network's training is set by, whatever it is trained on."""
 
     epochs: int = 40
-    """Passes over the programmes, each with new faces."""
+    """Passes over the training part."""
     batch: int = 32
     """Sequences in a batch."""
     cells: int = 150
     """Length of a sequence, cells of 1/30 s."""
-    simulated_share: float = 0.5
-    """Share of a batch that the simulated driver gives."""
     learning_rate: float = 2e-3
-    """Highest rate of the one-cycle schedule."""
+    """Highest rate of the schedule."""
     schedule: str = "one_cycle"
     """How the learning rate moves."""
     patience: int | None = None
@@ -64,10 +62,18 @@ class AffectTraining:
     average: float = 0.99
     """Decay of the weights' moving average, per step."""
     seed: int = 1
-    """Seed of initial weights, order and composition."""
-    material: MaterialConfig = field(default_factory=MaterialConfig)
+    """Seed of initial weights, order, composition and arrivals."""
     cell: CellConfig = field(default_factory=CellConfig)
     net: AffectConfig = field(default_factory=AffectConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class AffectTraining(AffectSettings):
+    """Settings of the recipe ``affect``; each pass over a programme has new faces."""
+
+    simulated_share: float = 0.5
+    """Share of a batch that the simulated driver gives."""
+    material: MaterialConfig = field(default_factory=MaterialConfig)
 
 
 @dataclass(frozen=True, slots=True)

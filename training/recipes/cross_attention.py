@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +17,8 @@ from torch.nn import functional
 from edge_affect.errors import ConfigError
 from edge_affect.labels import EXPRESSIONS
 from training.challenge import Estimates
-from training.clips.recipe import Trainable, trainer_functions
+from training.clips.recipe import trainer_finder, trainer_functions
+from training.clips.settings import ClipTraining
 from training.clips.tape import Tape
 from training.clips.trainer import ClipTrainer
 from training.clips.windows import (
@@ -28,7 +28,7 @@ from training.clips.windows import (
     window_rows,
 )
 from training.engine import distributed
-from training.engine.checkpoint import load_checkpoint
+from training.engine.config import check_choice
 from training.features.text import text_vectors
 from training.models.cross_attention import CrossAttentionNet, CrossAttentionShape
 
@@ -45,31 +45,18 @@ CHOICES = {
 
 
 @dataclass(frozen=True, slots=True)
-class CrossAttentionConfig:
+class CrossAttentionConfig(ClipTraining):
     """Settings of the recipe ``cross_attention``."""
 
     epochs: int = 20
-    """Passes over the training part."""
     batch: int = 64
-    """Windows in a batch."""
     hop: int = 8
-    """Frames between two windows' labels."""
     learning_rate: float = 1e-4
-    """Highest rate."""
     schedule: str = "cosine"
-    """How the rate moves."""
     patience: int | None = None
-    """Epochs without a better figure before the run stops; None stops at none."""
-    weight_decay: float = 0.01
-    """AdamW's weight decay."""
     average: float = 0.0
-    """Decay of the weights' moving average, per step; 0 is none."""
-    seed: int = 0
-    """Seed of weights, order, dropout and random text vectors."""
     face_backbone: str = "clip:openai/clip-vit-base-patch32"
-    """What sees."""
     sound_backbone: str = "wav2vec2:facebook/wav2vec2-base"
-    """What hears."""
     text: str = "clip:openai/clip-vit-base-patch32"
     """Where the class vectors come from, see ``training.features.text``."""
     text_weight: float = 0.1
@@ -97,11 +84,7 @@ class CrossAttentionConfig:
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f"{name}: got {getattr(self, name)!r}, "
-                    f"expected one of {', '.join(choices)}"
-                )
+            check_choice(name, getattr(self, name), choices)
         if self.causal and self.label == "centre":
             raise ConfigError(
                 "label: got 'centre', which looks ahead, expected 'last' where causal "
@@ -221,13 +204,4 @@ def streams(
 
 
 train, evaluate = trainer_functions(CrossAttentionTrainer)
-
-
-def trainer_of(checkpoint: Path) -> Trainable:
-    """Return the trainer that wrote ``checkpoint``, so that it can label clips.
-
-    Raises:
-        DataError: The checkpoint is missing, damaged or another recipe's.
-    """
-    load_checkpoint(checkpoint, CrossAttentionTrainer.recipe)
-    return CrossAttentionTrainer
+trainer_of = trainer_finder(CrossAttentionTrainer)

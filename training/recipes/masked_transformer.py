@@ -13,11 +13,13 @@ from torch import Tensor
 from edge_affect.errors import ConfigError
 from training.challenge import Estimates
 from training.clips.recipe import Trainable, trainer_functions
+from training.clips.settings import ClipTraining
 from training.clips.tape import Tape
 from training.clips.trainer import ClipTrainer
 from training.data.aff_wild2.layout import UNI_TASK_SETS
 from training.engine import distributed
 from training.engine.checkpoint import load_checkpoint
+from training.engine.config import check_choice
 from training.inputs import Inputs
 from training.losses import focal_binary_cross_entropy, focal_cross_entropy, va_loss
 from training.models.masked_transformer import (
@@ -32,31 +34,10 @@ _OUTPUTS = {"VA": 2, "EXPR": 8, "AU": 12}
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedTraining:
-    """Settings of the recipe ``masked_transformer``."""
+class MaskedTraining(ClipTraining):
+    """Settings of the recipe ``masked_transformer``; sound is not heard."""
 
-    epochs: int = 8
-    """Passes over the training part."""
-    batch: int = 128
-    """Frames in a batch."""
-    hop: int = 6
-    """Frames between two that an epoch trains on."""
-    learning_rate: float = 3e-3
-    """Highest learning rate."""
-    schedule: str = "one_cycle"
-    """How the learning rate moves."""
-    patience: int | None = 4
-    """Epochs without a better figure before the run stops; None stops at none."""
-    weight_decay: float = 0.01
-    """AdamW's weight decay."""
-    average: float = 0.98
-    """Decay of the weights' moving average, per step."""
     seed: int = 1
-    """Seed of initial weights, order, masks and dropout."""
-    face_backbone: str = "ours"
-    """Frozen face features."""
-    sound_backbone: str = "ours"
-    """Not heard; named because clips carry both."""
     task: str = "VA"
     """What is estimated: VA, EXPR or AU."""
     frames: int = 32
@@ -81,14 +62,8 @@ class MaskedTraining:
         Raises:
             ConfigError: The task or mask is unknown, or a number out of range.
         """
-        for name, value, known in (
-            ("task", self.task, UNI_TASK_SETS),
-            ("mask", self.mask, MASKS),
-        ):
-            if value not in known:
-                raise ConfigError(
-                    f"{name}: got {value!r}, expected one of {', '.join(known)}"
-                )
+        check_choice("task", self.task, UNI_TASK_SETS)
+        check_choice("mask", self.mask, MASKS)
         if not 0 <= self.mask_probability < 1:
             raise ConfigError(
                 f"mask_probability: got {self.mask_probability}, "

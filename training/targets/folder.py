@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_affect.errors import DataError
 from training.engine.cache import file_key
+from training.engine.files import written_whole
 from training.targets.soft_targets import (
     VERSION,
     SoftTargets,
@@ -150,11 +151,5 @@ def _write_index(folder: TargetFolder) -> None:
         "teacher": asdict(folder.teacher),
         "files": folder.files,
     }
-    path = folder.path / INDEX
-    partial = path.with_name(path.name + ".partial")
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
+    with written_whole(folder.path / INDEX) as partial:
         partial.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error})") from error

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.errors import DataError
+from training.engine.files import written_whole
 
 Floats = NDArray[np.float32]
 
@@ -145,18 +146,8 @@ def save_targets(path: Path, targets: SoftTargets) -> None:
         "data": targets.data,
     }
     arrays |= {"about": np.array(json.dumps(about)), "names": np.array(targets.names)}
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(
-            f"{path}: the targets cannot be written ({error}); free some space and "
-            "run the same command again"
-        ) from error
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def load_targets(path: Path) -> SoftTargets:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from edge_affect.errors import ConfigError, missing_dependency
 from training.augment import AugmentConfig, augment_faces
+from training.engine.config import check_choice
 from training.engine.loop import Trainer, cycle
 from training.metrics import accuracy, macro_f1
 from training.models.byel import ByelNet, ByelNetConfig
@@ -92,10 +93,10 @@ class ByelTrainer(Trainer[ByelTraining, ByelNet]):
     def __init__(
         self, config: ByelTraining, train: Pictures, held: Pictures | None = None
     ) -> None:
-        _check_choice("arm", config.arm, ARMS)
-        _check_choice("source", config.source, SOURCES)
-        _check_choice("optimizer", config.optimizer, OPTIMIZERS)
-        _check_choice("schedule", config.schedule, ("one_cycle", "constant"))
+        check_choice("arm", config.arm, ARMS)
+        check_choice("source", config.source, SOURCES)
+        check_choice("optimizer", config.optimizer, OPTIMIZERS)
+        check_choice("schedule", config.schedule, ("one_cycle", "constant"))
         if config.steps % CHUNK_STEPS:
             raise ConfigError(
                 f"steps: got {config.steps}, expected a multiple of {CHUNK_STEPS}"
@@ -207,11 +208,6 @@ class ByelTrainer(Trainer[ByelTraining, ByelNet]):
         if self.held is not None:
             figures |= byel_figures(self.net, self.held, self.config.size_px)
         return figures
-
-
-def _check_choice(what: str, got: str, choices: tuple[str, ...]) -> None:
-    if got not in choices:
-        raise ConfigError(f"{what}: got {got!r}, expected one of {', '.join(choices)}")
 
 
 @torch.no_grad()

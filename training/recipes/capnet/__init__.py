@@ -6,14 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.clips.recipe import (
-    Trainable,
-    load_config,
-    load_net,
     load_tape,
     refuse_overlap,
+    trainer_finder,
+    trainer_functions,
 )
 from training.data.aff_wild2 import load_aff_wild2
-from training.engine.checkpoint import load_checkpoint
 from training.engine.loop import run
 from training.inputs import Inputs
 from training.recipes.capnet.config import OWN_CNN, PRESETS, CapnetTraining
@@ -25,7 +23,7 @@ from training.recipes.capnet.stages import (
     tuned_settings,
 )
 
-__all__ = ["PRESETS", "CapnetTraining", "evaluate", "train"]
+__all__ = ["PRESETS", "CapnetTraining", "evaluate", "train", "trainer_of"]
 
 _SETS = ("VA", "MTL")
 
@@ -53,23 +51,5 @@ def train(config: CapnetTraining, inputs: Inputs, out: Path) -> Path:
     return train_stages(config, train_tape, dev, out)
 
 
-def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
-    """Return the figures of ``capnet_figures`` on the validation part.
-
-    Raises:
-        DataError: The checkpoint or the clips cannot be read, or it is stage 1's.
-    """
-    config = load_config(TemporalTrainer, checkpoint)
-    tape = load_tape(inputs, config, "valid", _SETS)
-    net = load_net(TemporalTrainer, checkpoint, tape)
-    return capnet_figures(config, net, tape)
-
-
-def trainer_of(checkpoint: Path) -> Trainable:
-    """Return the trainer that wrote ``checkpoint``, so that it can label clips.
-
-    Raises:
-        DataError: The checkpoint is missing, damaged or another recipe's.
-    """
-    load_checkpoint(checkpoint, TemporalTrainer.recipe)
-    return TemporalTrainer
+_, evaluate = trainer_functions(TemporalTrainer, _SETS, capnet_figures)
+trainer_of = trainer_finder(TemporalTrainer)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edge_affect.errors import ConfigError
+from training.clips.settings import ClipTraining
+from training.clips.windows import past_times
 from training.models.capnet import CnnConfig
 
 OWN_CNN = "capnet"
@@ -16,31 +18,18 @@ FILL_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class CapnetTraining:
-    """Three stages: the companion FER-Tuned, the LSTM, the dense layers alone."""
+class CapnetTraining(ClipTraining):
+    """Three stages: the companion FER-Tuned, the LSTM, the dense layers alone.
+
+    ``epochs`` and ``learning_rate`` are stage 2's: LSTM and dense layers on frozen
+    features. ``patience`` and ``schedule`` hold for each stage. Sound is not heard.
+    """
 
     epochs: int = 10
-    """Passes of stage 2: LSTM and dense layers on frozen features."""
-    batch: int = 128
-    """Frames in a batch."""
-    hop: int = 6
-    """Frames between two that an epoch trains on."""
-    learning_rate: float = 3e-3
-    """Highest learning rate of stage 2."""
-    schedule: str = "one_cycle"
-    """How the learning rate moves within a stage."""
-    patience: int | None = 4
-    """Epochs without a better figure before a stage stops; None stops at none."""
     weight_decay: float = 0.0
-    """AdamW's weight decay; at 0 it is the paper's Adam."""
-    average: float = 0.98
-    """Decay of the weights' moving average, per step."""
     seed: int = 1
-    """Seed of initial weights, order and dropout."""
     face_backbone: str = "ours"
     """Frozen face features; ``capnet`` trains the paper's CNN on crops first."""
-    sound_backbone: str = "ours"
-    """Not heard; named because clips carry both."""
     tuned_epochs: int = 12
     """Passes of stage 1: FER-Tuned."""
     tuned_learning_rate: float = 2e-2
@@ -82,9 +71,7 @@ class CapnetTraining:
     @property
     def ago_s(self) -> tuple[float, ...]:
         """Age of each face of a window, oldest first, in seconds."""
-        return tuple(
-            self.horizon_s + STEP_S * step for step in reversed(range(self.faces))
-        )
+        return past_times(self.faces, STEP_S, self.horizon_s)
 
 
 PRESETS = {

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from training.clips.tape import Tape
+from training.clips.windows import newest_face, newest_marked
 from training.recipes.capnet.config import FILL_S, CapnetTraining
 
 
@@ -25,27 +26,10 @@ class Windows:
     """``(B,)`` bool: no face is missing; only then ``faces`` may be read."""
 
 
-def faces_until(tape: Tape) -> Tensor:
-    """Return ``(N,)`` the row of the newest face by each row in its clip, or -1."""
-    return newest_marked(tape, tape.present)
-
-
-def newest_marked(tape: Tape, marked: Tensor) -> Tensor:
-    """Return ``(N,)`` the newest row by each row that is ``marked``, or -1.
-
-    Args:
-        tape: Clips laid end to end; what lies in an earlier clip does not count.
-        marked: ``(N,)`` bool.
-    """
-    rows = torch.arange(len(marked))
-    newest = torch.where(marked, rows, -1).cummax(dim=0).values
-    return torch.where(newest >= tape.start, newest, -1)
-
-
 def face_before(tape: Tape, rows: Tensor, ago_s: float) -> Tensor:
     """Return ``(B,)`` the newest face that is ``ago_s`` old or older, or -1."""
     wanted, inside = tape.past(rows, (ago_s,), at_least=True)
-    return torch.where(inside, faces_until(tape)[wanted], -1)[:, 0]
+    return torch.where(inside, newest_face(tape)[wanted], -1)[:, 0]
 
 
 def windows(config: CapnetTraining, tape: Tape, rows: Tensor) -> Windows:
@@ -54,7 +38,7 @@ def windows(config: CapnetTraining, tape: Tape, rows: Tensor) -> Windows:
     A missing face is replaced by the nearest earlier one of the last ``FILL_S``.
     """
     wanted, inside = tape.past(rows, config.ago_s, at_least=True)
-    found = faces_until(tape)[wanted]
+    found = newest_face(tape)[wanted]
     reach = torch.round(FILL_S * tape.fps[rows]).long()[:, None]
     filled = inside & (found >= 0) & (wanted - found <= reach)
     return Windows(found.clamp(min=0), filled.all(dim=1))

@@ -6,19 +6,20 @@ Jeong et al. 2022, arXiv 2203.13072. What is the paper's and what is ours stands
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from training.clips.recipe import (
-    Trainable,
     load_config,
     load_net,
     load_tape,
     refuse_overlap,
+    trainer_finder,
+    trainer_functions,
 )
 from training.clips.tape import Tape
 from training.data.aff_wild2 import load_aff_wild2
-from training.engine.checkpoint import load_checkpoint
 from training.engine.loop import run
 from training.features.cache import gather_features
 from training.features.clips import ClipFeatures
@@ -58,18 +59,6 @@ def train(config: MtlKdConfig, inputs: Inputs, out: Path) -> Path:
     if config.kd != "none":
         teacher = fit_teacher(teacher_config(config), train_part, dev, out / "teacher")
     return fit_student(config, teacher, train_part, dev, out / "student")
-
-
-def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
-    """Return a student's figures on all labels of the validation part.
-
-    Raises:
-        DataError: The checkpoint or the data root cannot be read.
-    """
-    config = load_config(StudentTrainer, checkpoint)
-    tape = load_tape(inputs, config, "valid")
-    net = load_net(StudentTrainer, checkpoint, tape)
-    return mtl_figures(StudentTrainer, config, net, tape)
 
 
 def fit_teacher(config: TeacherConfig, train: Tape, dev: Tape, out: Path) -> Path:
@@ -115,13 +104,7 @@ def _load_sets(config: TeacherConfig, inputs: Inputs) -> Tape:
     return Tape.join(clips)
 
 
-def trainer_of(checkpoint: Path) -> Trainable:
-    """Return the trainer that wrote ``checkpoint``, so that it can label clips.
-
-    Raises:
-        DataError: The checkpoint is missing, damaged or another recipe's.
-    """
-    kinds: dict[str, Trainable] = {
-        kind.recipe: kind for kind in (TeacherTrainer, StudentTrainer)
-    }
-    return kinds[load_checkpoint(checkpoint, *kinds).recipe]
+_, evaluate = trainer_functions(
+    StudentTrainer, figures=partial(mtl_figures, StudentTrainer)
+)
+trainer_of = trainer_finder(TeacherTrainer, StudentTrainer)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from edge_affect.errors import ConfigError
+from training.clips.settings import ClipTraining
 from training.data.aff_wild2.layout import UNI_TASK_SETS
+from training.engine.config import check_choice
 from training.models.mtl_kd import STREAMS, MtlShape
 
 MTL = "MTL"
@@ -18,32 +20,16 @@ SMALL = MtlShape(lstm=64, trunk=(96, 64), head=(32,), discriminator=(32, 16))
 
 
 @dataclass(frozen=True, slots=True)
-class TeacherConfig:
+class TeacherConfig(ClipTraining):
     """Settings of the teacher, and of the student as far as both have them."""
 
     epochs: int = 16
-    """Passes over the training part."""
     batch: int = 128
     """Frames in a batch of the largest set; the other sets' are smaller in proportion,
     so that all end together."""
     hop: int = 4
-    """Frames between two that an epoch trains on; each epoch begins elsewhere."""
     learning_rate: float = 1e-3
-    """Highest rate of AdamW."""
-    schedule: str = "one_cycle"
-    """How the rate moves, one of ``training.engine.loop.SCHEDULES``."""
     patience: int | None = 5
-    """Epochs without a better P_MTL before the run stops; None stops at none."""
-    weight_decay: float = 0.01
-    """AdamW's weight decay, on matrices only."""
-    average: float = 0.98
-    """Decay of the weights' moving average, per step."""
-    seed: int = 0
-    """Seed of initial weights, order and dropout."""
-    face_backbone: str = "ours"
-    """Name for ``training.features.open``."""
-    sound_backbone: str = "ours"
-    """Name for ``training.features.open``."""
     sets: tuple[str, ...] = UNI_TASK_SETS
     """Sets that are trained on: some of VA, EXPR, AU and MTL."""
     stream: str = "both"
@@ -66,10 +52,7 @@ class TeacherConfig:
                 f"sets: got {', '.join(self.sets) or 'none'}, "
                 f"expected some of {', '.join(known)}, each once"
             )
-        if self.stream not in STREAMS:
-            raise ConfigError(
-                f"stream: got {self.stream!r}, expected one of {', '.join(STREAMS)}"
-            )
+        check_choice("stream", self.stream, STREAMS)
         for name in ("sound_past_s", "skip_s"):
             if getattr(self, name) < 0:
                 raise ConfigError(
@@ -94,10 +77,7 @@ class MtlKdConfig(TeacherConfig):
         """Refuse what no run can mean."""
         # With slots the class is made anew, and super() would look for the old one.
         TeacherConfig.__post_init__(self)
-        if self.kd not in KINDS:
-            raise ConfigError(
-                f"kd: got {self.kd!r}, expected one of {', '.join(KINDS)}"
-            )
+        check_choice("kd", self.kd, KINDS)
         if self.temperature <= 0:
             raise ConfigError(
                 f"temperature: got {self.temperature}, expected a number above 0"

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from training.clips.tape import Tape
+from training.clips.windows import newest_face
 
 FACES_AGO_S = tuple((5 - face) / 3 for face in range(6))
 """When the six faces were taken, in seconds before the frame; the last is its own."""
@@ -25,19 +26,11 @@ def see(tape: Tape, rows: Tensor) -> Tensor:
     For a face that was not found the nearest earlier one of the clip stands in; where
     there is none, the window's oldest. Without any face the features are 0.
     """
-    newest = _newest_face(tape)[tape.past(rows, FACES_AGO_S)[0]]
+    newest = newest_face(tape)[tape.past(rows, FACES_AGO_S)[0]]
     found = newest >= 0
     first = found.long().argmax(dim=1, keepdim=True)
     filled = torch.where(found, newest, newest.gather(1, first))
     return tape.face[filled] * (filled >= 0)[..., None]
-
-
-def _newest_face(tape: Tape) -> Tensor:
-    """Return for each row that of the newest face by then in its clip, else -1."""
-    every = torch.arange(len(tape.present))
-    shown = torch.where(tape.present, every, -1)
-    newest = torch.cummax(shown, dim=0).values
-    return torch.where(newest >= tape.start, newest, -1)
 
 
 def hear(tape: Tape, rows: Tensor, past_s: float) -> Tensor:

@@ -7,7 +7,6 @@ what is ours stands in ``docs/recipes/soft_prompt.md``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,20 +16,14 @@ from torch.nn import functional
 
 from edge_affect.errors import ConfigError
 from training.challenge import Estimates, p_va
-from training.clips.recipe import (
-    Trainable,
-    load_config,
-    load_net,
-    load_tape,
-    trainer_functions,
-)
+from training.clips.recipe import trainer_finder, trainer_functions
+from training.clips.settings import ClipTraining
 from training.clips.tape import Tape
 from training.clips.trainer import ClipTrainer, clip_figures, estimate_rows
 from training.clips.windows import features_at, past_times, window_rows
 from training.engine import distributed
-from training.engine.checkpoint import load_checkpoint
+from training.engine.config import check_choice
 from training.features.text import text_vectors
-from training.inputs import Inputs
 from training.losses import va_loss
 from training.models.soft_prompt import SoftPromptNet, SoftPromptShape
 from training.recipes.soft_prompt.regions import (
@@ -46,31 +39,18 @@ _ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class SoftPromptConfig:
+class SoftPromptConfig(ClipTraining):
     """Settings of the recipe ``soft_prompt``."""
 
     epochs: int = 20
-    """Passes over the training part."""
     batch: int = 32
-    """Windows in a batch."""
     hop: int = 8
-    """Frames between the ends of two windows."""
     learning_rate: float = 1e-4
-    """Highest rate."""
     schedule: str = "cosine"
-    """How the rate moves."""
     patience: int | None = None
-    """Epochs without a better figure before the run stops; None stops at none."""
-    weight_decay: float = 0.01
-    """AdamW's weight decay."""
     average: float = 0.0
-    """Decay of the weights' moving average, per step; 0 is none."""
-    seed: int = 0
-    """Seed of weights, order, dropout and random text vectors."""
     face_backbone: str = "clip:openai/clip-vit-base-patch32"
-    """What sees."""
     sound_backbone: str = "ast:MIT/ast-finetuned-audioset-10-10-0.4593"
-    """What hears."""
     text: str = "clip:openai/clip-vit-base-patch32"
     """Where the regions' vectors come from, see ``training.features.text``."""
     labels: str = "gaussian"
@@ -95,10 +75,7 @@ class SoftPromptConfig:
     """Share of the fused features dropped."""
 
     def __post_init__(self) -> None:
-        if self.labels not in LABELS:
-            raise ConfigError(
-                f"labels: got {self.labels!r}, expected one of {', '.join(LABELS)}"
-            )
+        check_choice("labels", self.labels, LABELS)
         if self.sigma <= 0:
             raise ConfigError(f"sigma: got {self.sigma}, expected more than 0")
 
@@ -228,27 +205,5 @@ def _features(tape: Tape, index: Tensor, inside: Tensor) -> tuple[Tensor, Tensor
     return seen, features_at(tape.sound, index, inside)
 
 
-train, _ = trainer_functions(SoftPromptTrainer)
-
-
-def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
-    """Return a checkpoint's figures on the validation part.
-
-    Raises:
-        DataError: The checkpoint or the data root cannot be read.
-    """
-    config = load_config(SoftPromptTrainer, checkpoint)
-    tape = load_tape(inputs, config, "valid")
-    return soft_prompt_figures(
-        config, load_net(SoftPromptTrainer, checkpoint, tape), tape
-    )
-
-
-def trainer_of(checkpoint: Path) -> Trainable:
-    """Return the trainer that wrote ``checkpoint``, so that it can label clips.
-
-    Raises:
-        DataError: The checkpoint is missing, damaged or another recipe's.
-    """
-    load_checkpoint(checkpoint, SoftPromptTrainer.recipe)
-    return SoftPromptTrainer
+train, evaluate = trainer_functions(SoftPromptTrainer, figures=soft_prompt_figures)
+trainer_of = trainer_finder(SoftPromptTrainer)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from edge_affect.errors import ConfigError
-from training.composed.compose import CellConfig
-from training.models.affect import AffectConfig
+from training.recipes.affect import AffectSettings
 from training.recipes.face import FaceTraining
 from training.recipes.voice import VoiceTraining
 
@@ -93,35 +92,20 @@ class VoiceStudent(VoiceTraining):
 
 
 @dataclass(frozen=True, slots=True)
-class AffectStudent:
-    """The affect network on clips of Aff-Wild2's layout."""
+class AffectStudent(AffectSettings):
+    """The affect network on clips of Aff-Wild2's layout.
+
+    Clips that are shorter than a sequence are left out.
+    """
 
     epochs: int = 30
-    """Passes over the clips."""
-    batch: int = 32
-    """Sequences in a batch."""
-    cells: int = 150
-    """Length of a sequence, cells of 1/30 s; shorter clips are left out."""
-    learning_rate: float = 2e-3
-    """Highest rate of the schedule."""
-    schedule: str = "one_cycle"
-    """How the learning rate moves."""
-    patience: int | None = None
-    """Epochs without a better figure before the run stops; None stops at none."""
-    weight_decay: float = 0.02
-    """AdamW's weight decay."""
     average: float = 0.98
-    """Decay of the weights' moving average, per step."""
-    seed: int = 1
-    """Seed of initial weights, order and arrivals."""
     kd_share: float = 0.5
     """Share of the teacher in the loss, in [0, 1]."""
     temperature: float = 2.0
     """What both sides' expression logits are divided by."""
     sources: str = ""
     """Digests of the teacher and of the networks that embed, set by the run."""
-    cell: CellConfig = field(default_factory=CellConfig)
-    net: AffectConfig = field(default_factory=AffectConfig)
 
     def __post_init__(self) -> None:
         """Check the ranges.
