@@ -36,7 +36,12 @@ def build_parser() -> argparse.ArgumentParser:
         _add_material(command)
         command.add_argument("--out", required=True, type=Path, help="file to write")
         if name != "sensitivity":
-            command.add_argument("--scheme", default="W8A8_PER_CHANNEL")
+            command.add_argument(
+                "--scheme",
+                default="W8A8_PER_CHANNEL",
+                help="W8A8_PER_CHANNEL (default), W8A8_PER_TENSOR, W4A8, or a file "
+                "that sensitivity wrote, for its MIXED",
+            )
         if name == "qat":
             command.add_argument("--steps", type=_positive, default=400)
         if name == "sensitivity":

@@ -22,7 +22,7 @@ from quantize.material import (
     embeddings,
     voice_batches,
 )
-from quantize.measure import face_measure
+from quantize.measure import MEASURES
 from quantize.outputs import output_deviations
 from quantize.parity import STEPS, check_parity
 from quantize.plot import sensitivity_plot
@@ -30,7 +30,7 @@ from quantize.ptq import quantize_trained
 from quantize.qat import QatConfig, tune_quantized
 from quantize.quantizers import INT8_TARGETS
 from quantize.rules import check_rules
-from quantize.schemes import scheme_named
+from quantize.schemes import Scheme, scheme_named
 from quantize.sensitivity import layer_costs, mixed_scheme, sensitivity_table
 from quantize.store import (
     QuantizedFile,
@@ -56,7 +56,7 @@ def ptq(arguments: Namespace) -> dict[str, Any]:
     check_writable(arguments.out)
     net, batches = _trained(arguments)
     quantized = quantize_trained(net, arguments.graph, scheme, batches)
-    return _keep(arguments, net, quantized, batches, scheme.name)
+    return _keep(arguments, net, quantized, batches, scheme)
 
 
 def qat(arguments: Namespace) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def qat(arguments: Namespace) -> dict[str, Any]:
     quantized = quantize_trained(net, arguments.graph, scheme, batches)
     config = QatConfig(steps=arguments.steps)
     tune_quantized(net, quantized, batches, config)
-    return _keep(arguments, net, quantized, batches, scheme.name)
+    return _keep(arguments, net, quantized, batches, scheme)
 
 
 def _keep(
@@ -75,16 +75,14 @@ def _keep(
     net: nn.Module,
     quantized: nn.Module,
     batches: Batches,
-    scheme: str,
+    scheme: Scheme,
 ) -> dict[str, Any]:
     source = file_digest(arguments.checkpoint)
-    file = QuantizedFile(
-        arguments.graph, scheme_named(scheme), source, quantized.state_dict()
-    )
+    file = QuantizedFile(arguments.graph, scheme, source, quantized.state_dict())
     save_quantized(arguments.out, file)
     return {
         "graph": arguments.graph,
-        "scheme": scheme,
+        "scheme": scheme.name,
         "file": str(arguments.out),
         "deviations": output_deviations(net, quantized, batches),
     }
@@ -136,8 +134,8 @@ def sensitivity(arguments: Namespace) -> dict[str, Any]:
         if path is not None:
             check_writable(path)
     net, batches = _trained(arguments)
-    is_face = arguments.graph == "face"
-    measure = face_measure(arguments.data) if is_face else None
+    measured = MEASURES.get(arguments.graph)
+    measure = None if measured is None else measured(arguments.data)
     costs = layer_costs(net, arguments.graph, batches, measure)
     document = {
         "graph": arguments.graph,

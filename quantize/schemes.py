@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from edge_affect.errors import ConfigError
+from edge_affect.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,36 @@ SCHEMES = {
 
 
 def scheme_named(name: str) -> Scheme:
-    """Return the scheme of that name.
+    """Return the scheme of that name, or the mixed one of a file.
+
+    Args:
+        name: One of ``SCHEMES``, or a file that ``sensitivity`` wrote (``.json``).
 
     Raises:
         ConfigError: There is none.
+        DataError: The file cannot be read or names no scheme.
     """
+    if name.endswith(".json"):
+        return _mixed_of(Path(name))
     if name not in SCHEMES:
-        raise ConfigError(f"scheme: got {name!r}, expected one of {', '.join(SCHEMES)}")
+        raise ConfigError(
+            f"scheme: got {name!r}, expected one of {', '.join(SCHEMES)}, or a file "
+            "that sensitivity wrote (.json)"
+        )
     return SCHEMES[name]
+
+
+def scheme_of(fields: dict[str, Any]) -> Scheme:
+    """Return a scheme from ``asdict`` of one that went through JSON."""
+    layers = {name: tuple(fields[name]) for name in ("fine_layers", "float_layers")}
+    return Scheme(**{**fields, **layers})
+
+
+def _mixed_of(path: Path) -> Scheme:
+    try:
+        return scheme_of(json.loads(path.read_text(encoding="utf-8"))["mixed"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: names no mixed scheme ({error}); make the file with: "
+            "python -m quantize sensitivity"
+        ) from error

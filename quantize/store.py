@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from edge_affect.errors import ConfigError, DataError
 from quantize.ptq import retarget
 from quantize.quantizers import PLACES
-from quantize.schemes import Scheme
+from quantize.schemes import Scheme, scheme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +126,10 @@ def load_quantized(path: Path) -> QuantizedFile:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            scheme = json.loads(header["scheme"])
-            for name in ("fine_layers", "float_layers"):
-                scheme[name] = tuple(scheme[name])
+            scheme = scheme_of(json.loads(header["scheme"]))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             PLACES[header["graph"]]
-            return QuantizedFile(
-                header["graph"], Scheme(**scheme), header["source"], tensors
-            )
+            return QuantizedFile(header["graph"], scheme, header["source"], tensors)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path}: not a quantized network ({error}); make one with: "

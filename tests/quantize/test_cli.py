@@ -101,7 +101,7 @@ def test_sensitivity_writes_figures_and_a_plot(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A bar for every layer and width; the table is printed."""
+    """A bar for every layer and width; its mixed scheme is one to quantize by."""
     given = [*network("voice", checkpoints), "--data", made_root]
     out, plot = tmp_path / "costs.json", tmp_path / "docs" / "voice.svg"
     assert run("sensitivity", *given, "--out", out, "--plot", plot) == 0
@@ -111,5 +111,10 @@ def test_sensitivity_writes_figures_and_a_plot(
     assert len(figures["costs"]) == 7
     for text in ("8 bits", "4 bits", *(cost["layer"] for cost in figures["costs"])):
         assert f">{text}</text>" in picture
+    assert {name for cost in figures["costs"] for name in cost["losses"]} == {"uar"}
     assert run("sensitivity", *given, "--out", out, "--plot", plot) == 0
     assert plot.read_text(encoding="utf-8") == picture
+    capsys.readouterr()
+    mixed = ["--scheme", out, "--out", tmp_path / "voice.q"]
+    assert run("ptq", *given, *mixed) == 0
+    assert told_by(capsys)["scheme"] == "MIXED"
