@@ -17,10 +17,12 @@ from benchmarks.progress import Progress
 from benchmarks.records import Record, Result, save_result
 from benchmarks.subject import Subject, open_subject
 from benchmarks.table import render
+from benchmarks.targets import measure_targets
 from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError
 from edge_affect.labels import TARGETS
+from edge_affect.model.bundle import load_bundle
 from training.metrics import BOOTSTRAP_DRAWS
 from training.provenance import machine_info, source_commit
 
@@ -37,9 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             quantize_peer(given.file, given.data, given.out, progress)
             print(given.out)
             return 0
-        measure = {"accuracy": _accuracy, "compare": _compare, "graphs": _graphs}[
-            given.command
-        ]
+        measure = {
+            "accuracy": _accuracy,
+            "compare": _compare,
+            "graphs": _graphs,
+            "targets": _targets,
+        }[given.command]
         run, records = measure(given, progress)
         save_result(given.json, Result(machine_info(), run, tuple(records)))
     except EdgeAffectError as error:
@@ -62,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
     add("--bundle", type=Path, metavar="DIR", help="measure this one, signed or not")
+    add("--target", choices=TARGETS, help="which of its graphs (default: its default)")
     add(
         "--limit",
         type=_positive,
@@ -86,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     add("files", type=Path, nargs="+", metavar="GRAPH", help="ROLE.TARGET.onnx")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
     add("--rounds", type=_positive, default=1000, help="calls of each (%(default)s)")
+    targets = commands.add_parser(
+        "targets", help="time the whole frame step of a bundle's targets, in turns"
+    )
+    add = targets.add_argument
+    add("--bundle", type=Path, metavar="DIR", help="this one, signed or not")
+    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
     peer = commands.add_parser(
         "peer-int8", help="quantize a float face graph by ONNX Runtime's own tool"
     )
@@ -115,10 +127,11 @@ def _bundle_target(text: str) -> tuple[Path, str]:
 def _accuracy(
     given: argparse.Namespace, progress: Progress
 ) -> tuple[dict[str, object], list[Record]]:
-    subject = open_subject(given.bundle)
+    subject = open_subject(given.bundle, given.target)
     records = measure_accuracy(subject, given.data, given.limit, progress)
     command = "python -m benchmarks accuracy --data ROOT --json FILE"
     command += " --bundle DIR" if given.bundle else ""
+    command += f" --target {given.target}" if given.target else ""
     command += f" --limit {given.limit}" if given.limit else ""
     run = _run(command) | _told(subject) | _settings(given)
     return run, list(records)
@@ -134,6 +147,18 @@ def _compare(
     command += f" --limit {given.limit}" if given.limit else ""
     run = _run(command) | _settings(given)
     return run | {"new": _told(new), "old": _told(old)}, records
+
+
+def _targets(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    bundle = load_bundle(given.bundle, allow_unsigned=given.bundle is not None)
+    records = measure_targets(bundle, progress)
+    command = "python -m benchmarks targets --json FILE"
+    command += " --bundle DIR" if given.bundle else ""
+    told = {"name": bundle.manifest.name, "version": bundle.manifest.version}
+    run = _run(command) | {"bundle": told | {"digest": bundle.digest}, "threads": 1}
+    return run, records
 
 
 def _told(subject: Subject) -> dict[str, object]:

@@ -21,6 +21,7 @@ from edge_affect.errors import RunnerError, SinkError
 from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.runners.base import Runner
 from edge_affect.runners.choices import ChoiceKey, choice_key, save_choice
+from edge_affect.runners.processor import why_unfit
 from edge_affect.runners.select import make_runner, rivals
 
 _QUIET_NS = NS_PER_S
@@ -92,6 +93,9 @@ def measure_bundle(
 
 def _open(bundle: Bundle, target: str) -> Runner | str:
     """Return the runner of a target, or why it does not run here."""
+    unfit = why_unfit(target)
+    if unfit is not None and target != bundle.default_target:
+        return unfit
     try:
         return make_runner("auto", bundle, target)[0]
     except RunnerError as error:

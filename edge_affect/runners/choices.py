@@ -6,13 +6,13 @@ import hashlib
 import json
 import logging
 import os
-import platform
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge_affect.errors import SinkError
+from edge_affect.runners.processor import cpu_model
 
 _LOG = logging.getLogger(__name__)
 
@@ -22,11 +22,6 @@ CACHE_VARIABLE = "XDG_CACHE_HOME"
 """Environment variable that moves the user's cache, as freedesktop.org has it."""
 _MAX_BYTES = 64 * 1024
 _MAX_TEXT = 300
-_CPU_KEYS = (
-    *("vendor_id", "cpu family", "model", "model name", "stepping"),
-    *("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision"),
-)
-"""Keys of ``/proc/cpuinfo`` that tell one model of processor from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +51,6 @@ def choice_key(bundle_digest: str) -> ChoiceKey:
     import onnxruntime
 
     return ChoiceKey(bundle_digest, onnxruntime.__version__, cpu_model())
-
-
-def cpu_model(root: Path = Path("/")) -> str:
-    """Return what tells this model of processor from others.
-
-    Args:
-        root: Where ``proc`` lies; another one in tests.
-    """
-    try:
-        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    pairs = (line.partition(":")[::2] for line in text.splitlines())
-    told = (f"{k.strip()} {v.strip()}" for k, v in pairs if k.strip() in _CPU_KEYS)
-    # Each kind of core once: some processors have fast ones and frugal ones.
-    return ", ".join([platform.machine(), *dict.fromkeys(told)])
 
 
 def choice_file(key: ChoiceKey) -> Path:

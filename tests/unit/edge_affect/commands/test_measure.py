@@ -244,3 +244,16 @@ def test_progress_off_a_terminal_is_one_line() -> None:
     progress.end()
     assert log.getvalue().count("\n") == 1
     assert log.getvalue().startswith("measuring cpu-fp32, cpu-int8")
+
+
+def test_a_target_that_the_processor_computes_wrongly_is_not_measured(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named with the reason; nothing is left to choose."""
+    monkeypatch.setattr(
+        module, "why_unfit", lambda target: "no VNNI" if "int8" in target else None
+    )
+    measured = measure_bundle(Path(folder), _terminal(), allow_unsigned=True)
+    assert measured.refused == {"cpu-int8": "no VNNI"}
+    assert measured.file is None
+    assert "cpu-int8 does not run here: no VNNI" in measured_text(measured)

@@ -13,10 +13,10 @@ from edge_affect.runners.choices import (
     ChoiceKey,
     choice_file,
     choice_key,
-    cpu_model,
     load_choice,
     save_choice,
 )
+from edge_affect.runners.processor import cpu_model
 
 TARGETS = ("cpu-fp32", "cpu-int8")
 KEY = ChoiceKey("ab" * 32, "1.32.0", "x86_64, model name Test")
@@ -136,31 +136,3 @@ def test_choice_without_a_home_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> N
     assert load_choice(KEY, TARGETS) is None
     with pytest.raises(SinkError, match="set XDG_CACHE_HOME"):
         save_choice(KEY, CHOICE)
-
-
-AMD = "vendor_id : AuthenticAMD\ncpu family : 25\nmodel name : AMD EPYC\n"
-ARM = "CPU implementer : 0x41\nCPU part : "
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (
-            f"processor : 0\n{AMD}cpu MHz : 8\n\nprocessor : 1\n{AMD}cpu MHz : 9\n",
-            ", vendor_id AuthenticAMD, cpu family 25, model name AMD EPYC",
-        ),
-        (
-            f"processor : 0\n{ARM}0xd42\n\nprocessor : 1\n{ARM}0xd05\n",
-            ", CPU implementer 0x41, CPU part 0xd42, CPU part 0xd05",
-        ),
-        ("", ""),
-    ],
-)
-def test_cpu_model_names_each_kind_of_core_once(
-    tmp_path: Path, text: str, expected: str
-) -> None:
-    """What changes from one moment or core to the next is not of the model."""
-    bare = cpu_model(tmp_path)
-    (tmp_path / "proc").mkdir()
-    (tmp_path / "proc/cpuinfo").write_text(text)
-    assert cpu_model(tmp_path) == bare + expected
