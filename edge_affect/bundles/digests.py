@@ -2,7 +2,7 @@
 
 DIGESTS: dict[str, str] = {
     "edge-affect-thin": (
-        "27c5f6d9afa6ddb2e5199214127e0e223c8d980f9b1a08f64e0dc09508e122f3"
+        "614a77377746405ebbd39e140fec56d1a47d6269858223e87cb160dedb9a4462"
     ),
 }
 """Name of the bundle → SHA-256 of its manifest, hex."""
