@@ -178,7 +178,7 @@ def test_report_has_arms_shares_and_verdicts(tmp_path: Path) -> None:
     study = CountingStudy().study()
     run_study(study, ground, (1, 2, 3))
     page = report([study], ground.results)
-    assert "| new | 3 | 0.420 ± 0.008, 60 % of the oracle |" in page
+    assert "| new | 3 | 0.420 ± 0.008 (60 %) |" in page
     assert "| New beats old | +0.100 | +0.100 to +0.100 | 3 | supported |" in page
 
 

@@ -43,6 +43,7 @@ class StoppedError(Exception):
 class TinyTrainer(Trainer[Settings, torch.nn.Sequential]):
     recipe = "tiny"
     selection = "gain"
+    data = "made"
 
     def __init__(
         self, config: Settings, *, stop_at: int = -1, poison: int = -1

@@ -52,6 +52,9 @@ class Study:
     ``Material``), folder. Killed and called again it goes on."""
     notes: str
     """What the figures cannot show."""
+    controls: tuple[Claim, ...] = ()
+    """Differences that are known to be none: what the intervals make of them tells how
+    far to trust the claims."""
 
 
 def train_and_test(

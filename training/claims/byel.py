@@ -11,6 +11,7 @@ from tqdm import tqdm
 from training.claims.base import Claim, Study
 from training.claims.results import write_document
 from training.claims.runner import Ground
+from training.engine.cache import file_key
 from training.engine.config import to_plain
 from training.engine.loop import run
 from training.provenance import machine_info, source_commit
@@ -56,11 +57,17 @@ def drawn_ground(data: Path, work: Path, results: Path) -> Ground:
         "`valid`, six basic emotions."
     )
     return Ground(
-        {"told": told},
+        {"told": told, **sets_told(data)},
         lambda: SyntheticToReal(synthetic_pictures(data), real_pictures(data)),
         work / "runs",
         results,
     )
+
+
+def sets_told(data: Path) -> dict[str, Any]:
+    """Return what tells the sets' tables apart from others."""
+    tables = {"train": "diffusionfer/train.csv", "test": "ferplus/valid.csv"}
+    return {part: {"digest": file_key(data / name)} for part, name in tables.items()}
 
 
 def run_arm(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.claims.base import Study
-from training.claims.byel import CLAIMS, SyntheticToReal, run_arm
+from training.claims.byel import CLAIMS, SyntheticToReal, run_arm, sets_told
 from training.claims.runner import Ground, told_of
 from training.recipes.byel.pictures import (
     MOST_STILLS,
@@ -36,7 +36,8 @@ def stills_ground(data: Path, stills: Path, work: Path, results: Path) -> Ground
             synthetic_pictures(stills, "aff_wild2"), real_pictures(data)
         )
 
-    return Ground({"told": told, "train": source}, load, work / "runs", results)
+    told_of_sets = {**sets_told(data), "train": source}
+    return Ground({"told": told, **told_of_sets}, load, work / "runs", results)
 
 
 STUDY = Study(

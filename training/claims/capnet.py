@@ -67,7 +67,7 @@ def _terms(past: Tensor) -> Tensor:
 def last_label(tape: Tape, rows: Tensor, ago_s: float) -> Tensor:
     """Return ``(B, 2)`` the newest label that is ``ago_s`` old or older, else 0."""
     known = ~torch.isnan(tape.valence_arousal).any(dim=1)
-    wanted, inside = tape.past(rows, (ago_s,))
+    wanted, inside = tape.past(rows, (ago_s,), at_least=True)
     newest = torch.where(inside, newest_marked(tape, known)[wanted], -1)[:, 0]
     out = tape.valence_arousal[newest.clamp(min=0)].clone()
     out[newest < 0] = 0

@@ -60,6 +60,8 @@ STUDY = Study(
         _cross_beats("shuffled_sound", "itself with another clip's sound"),
         _prototypes_beat("no_text", "no text loss"),
         _prototypes_beat("orthonormal", "one on orthonormal vectors"),
+    ),
+    controls=(
         _prototypes_beat("shuffled_prompts", "one on another class's prototypes"),
     ),
     run=run_arm,

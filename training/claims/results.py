@@ -44,7 +44,10 @@ class Results:
                 f"{path}: its runs saw other clips than these; remove it to begin "
                 "again, or name the same folders"
             )
-        return cls(path, data, stored["records"])
+        held = cls(path, data, stored["records"])
+        if stored["data"] != data:
+            held.save()  # the same clips, whose oracle was measured anew
+        return held
 
     def has(self, arm: str, seed: int, settings: dict[str, Any]) -> bool:
         """Tell whether a run with these settings is finished."""
@@ -63,6 +66,14 @@ class Results:
         key = (record["arm"], record["seed"])
         kept = [r for r in self.records if (r["arm"], r["seed"]) != key]
         self.records = [*kept, record]
+        self.save()
+
+    def save(self) -> None:
+        """Write all runs.
+
+        Raises:
+            DataError: The file cannot be written; the old one is untouched.
+        """
         document = {
             "command": f"python -m training claims {self.path.stem[len(PREFIX) :]}",
             "machine": machine_info(),

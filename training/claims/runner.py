@@ -19,6 +19,7 @@ from training.claims.base import Material, Study
 from training.claims.results import PREFIX, Results
 from training.clips.recipe import load_tape
 from training.engine.config import to_plain
+from training.features.text import is_mechanism
 from training.inputs import Inputs
 
 _LOG = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ def _run(
         "seed": config.seed,
         "settings": to_plain(config),
         "seconds": round(seconds, 1),
+        "mechanism_only": is_mechanism(config),
         "figures": {name: round(value, 5) for name, value in figures.items()},
     }
 

@@ -65,7 +65,11 @@ STUDY = Study(
             if name != "1/3"
         ),
         _gaussian_beats("orthonormal", "themselves with orthonormal texts"),
-        _gaussian_beats("shuffled_prompts", "themselves with other regions' texts"),
+    ),
+    controls=(
+        _gaussian_beats(
+            "shuffled_prompts", "themselves with other regions' prototypes"
+        ),
     ),
     run=run_arm,
     notes=(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from edge_affect.errors import DataError
 from training.challenge import Labels
 from training.data.aff_wild2.layout import UNI_TASK_SETS
+from training.engine.cache import content_key
 from training.features.clips import ClipFeatures
 
 
@@ -78,12 +78,7 @@ class Tape:
 
     def digest(self) -> str:
         """Return a short digest of the clips, their labels and their features."""
-        told = hashlib.sha256("|".join(self.names).encode())
-        for values in (self.start, self.face, self.sound, self.valence_arousal):
-            told.update(np.ascontiguousarray(values.numpy()).tobytes())
-        for labels in (self.expression, self.action_units):
-            told.update(np.ascontiguousarray(labels.numpy()).tobytes())
-        return told.hexdigest()[:16]
+        return content_key(self)
 
     def past(
         self, rows: Tensor, ago_s: Sequence[float], *, at_least: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
@@ -16,6 +17,9 @@ from training.clips.settings import ClipTraining
 from training.clips.tape import Tape
 from training.engine import distributed
 from training.engine.loop import Trainer
+from training.features.text import is_mechanism
+
+_LOG = logging.getLogger(__name__)
 
 _ROWS_AT_ONCE = 1024
 
@@ -47,6 +51,12 @@ class ClipTrainer(Trainer[SettingsT, NetT], Generic[SettingsT, NetT]):
                 f"{self.recipe}: got {len(self.rows)} labelled frames, expected at "
                 f"least hop × batch = {config.hop * config.batch}; lower them or give "
                 "more clips"
+            )
+        if is_mechanism(config):
+            _LOG.warning(
+                "%s: mechanism only: text=%s draws the texts' vectors at random",
+                self.recipe,
+                getattr(config, "text", ""),
             )
         torch.manual_seed(config.seed)
         net = self.new_net(config, train.face.shape[1], train.sound.shape[1])

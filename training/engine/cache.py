@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import zipfile
 from collections.abc import Callable
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from edge_affect.errors import DataError
 from training.engine.files import written_whole
 
 Arrays = dict[str, NDArray[Any]]
+_ROWS_AT_ONCE = 65_536
 
 
 def cached(path: Path, make: Callable[[], Arrays]) -> Arrays:
@@ -45,6 +48,38 @@ def file_key(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error})") from error
+
+
+def content_key(*values: Any) -> str:
+    """Return a short digest of what a run is trained on.
+
+    Args:
+        values: Arrays, tensors, dataclasses of them, and plain values, in any nesting.
+    """
+    told = hashlib.sha256()
+    for value in values:
+        _tell(told, value)
+    return told.hexdigest()[:16]
+
+
+def _tell(told: Any, value: Any) -> None:
+    if isinstance(value, torch.Tensor):
+        value = value.numpy()
+    if isinstance(value, np.ndarray):
+        told.update(f"{value.dtype} {value.shape}".encode())
+        # Part by part: a copy of all rows may not fit into memory beside them.
+        for start in range(0, len(value), _ROWS_AT_ONCE):
+            part = np.ascontiguousarray(value[start : start + _ROWS_AT_ONCE])
+            told.update(part.tobytes())
+    elif dataclasses.is_dataclass(value):
+        for one in dataclasses.fields(value):
+            _tell(told, getattr(value, one.name))
+    elif isinstance(value, list | tuple):
+        told.update(f"{len(value)} of".encode())
+        for one in value:
+            _tell(told, one)
+    else:
+        told.update(repr(value).encode())
 
 
 def settings_key(*settings: object) -> str:

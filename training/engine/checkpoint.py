@@ -109,21 +109,22 @@ def load_checkpoint(path: Path, *recipes: str) -> Checkpoint:
             for key in file.keys():  # noqa: SIM118 - not a mapping
                 part, name = key.split(".", 1)
                 parts[part][name] = file.get_tensor(key)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        loaded = Checkpoint(
+            recipe=header["recipe"],
+            config=header["config"],
+            epoch=header["epoch"],
+            metrics=header["metrics"],
+            data=header.get("data", ""),
+            **parts,
+        )
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise DataError(
             f"{path}: not a readable checkpoint ({error}); "
             f"make one with: python -m training train {recipes[-1]}"
         ) from error
-    if header["recipe"] not in recipes:
+    if loaded.recipe not in recipes:
         raise DataError(
-            f"{path}: got a checkpoint of recipe {header['recipe']!r}, "
+            f"{path}: got a checkpoint of recipe {loaded.recipe!r}, "
             f"expected {' or '.join(recipes)!r}"
         )
-    return Checkpoint(
-        recipe=header["recipe"],
-        config=header["config"],
-        epoch=header["epoch"],
-        metrics=header["metrics"],
-        data=header.get("data", ""),
-        **parts,
-    )
+    return loaded

@@ -8,6 +8,7 @@ loss over the whole batch, such as a concordance correlation, stays one.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import Any, cast
 
 import torch
@@ -15,12 +16,18 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.distributed.nn.functional import all_gather
 
+from edge_affect.errors import ConfigError
+
+LONGEST_WAIT = timedelta(days=2)
+"""How long a process waits for the others before it takes them for dead."""
+
 
 def start() -> None:
     """Join the other processes when ``torchrun`` started this one; else do nothing."""
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
-        # The networks on features are small and stay on the processor.
-        dist.init_process_group("gloo")
+        # The networks on features are small and stay on the processor. One process may
+        # have hours of clips left to read when the others are done with theirs.
+        dist.init_process_group("gloo", timeout=LONGEST_WAIT)
 
 
 def stop() -> None:
@@ -37,6 +44,13 @@ def rank() -> int:
 def world_size() -> int:
     """Return how many processes there are."""
     return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def device() -> str:
+    """Return where large networks run: this process's own GPU, or the processor."""
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0'))}"
 
 
 def barrier() -> None:
@@ -66,8 +80,16 @@ def share(rows: Tensor) -> Tensor:
     """Return this process's part of a batch's ``(B,)`` rows.
 
     The batch is cut to a multiple of the number of processes.
+
+    Raises:
+        ConfigError: There are fewer rows than processes.
     """
     size = len(rows) // world_size()
+    if size == 0:
+        raise ConfigError(
+            f"batch: got {len(rows)} frames for {world_size()} processes, expected one "
+            "for each at least; raise batch or start fewer"
+        )
     return rows[rank() * size : (rank() + 1) * size]
 
 

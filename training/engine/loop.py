@@ -80,8 +80,8 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
     """Name of the recipe, stored in its checkpoints."""
     shares_batches: ClassVar[bool] = False
     """Whether ``losses`` shares each batch among the processes of torchrun."""
-    data: str = ""
-    """Digest of what it trains on; a run goes on with the same data only."""
+    data: str
+    """Digest of what it trains and selects on; a run goes on with the same alone."""
     selection: ClassVar[str]
     """The figure of ``evaluate`` that the best epoch is chosen by; higher is better."""
 
@@ -311,7 +311,7 @@ def _restore(trainer: Trainer[Any, Any], resumed: Checkpoint, path: Path) -> Non
             f"{path}: was trained with another {', '.join(other)}; "
             "give another --out or remove it"
         )
-    if resumed.data and resumed.data != trainer.data:
+    if resumed.data != trainer.data:
         raise DataError(
             f"{path}: was trained on other data, or by another teacher; "
             "give another --out or remove it"

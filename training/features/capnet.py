@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge_affect.errors import ConfigError, DataError
+from training.engine import distributed
 from training.engine.cache import file_key
 from training.engine.checkpoint import load_checkpoint
 from training.engine.config import from_plain
@@ -23,7 +24,7 @@ class CapnetFace:
 
     def __init__(self, checkpoint: Path) -> None:
         config, net = load_fer_tuned(checkpoint)
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = distributed.device()
         self.cnn = net.cnn.to(self.device)
         self.key = f"capnet-{file_key(checkpoint)}"
         self.size_px = config.size_px

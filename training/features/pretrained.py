@@ -9,10 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from safetensors import SafetensorError
 
 from edge_affect.errors import DataError, missing_dependency
+from training.engine import distributed
 
 T = TypeVar("T")
 _TRAINING_ONLY = {"masked_spec_embed"}
@@ -86,8 +86,8 @@ def open_frozen(kind: str, source: str, model: Any, **settings: Any) -> Any:
             f"{kind}:{source}: lacks {len(missing)} of the network's weights, the "
             f"first is {missing[0]}; expected a model saved whole; name another one"
         )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return net.float().requires_grad_(requires_grad=False).eval().to(device)
+    frozen = net.float().requires_grad_(requires_grad=False).eval()
+    return frozen.to(distributed.device())
 
 
 def pretrained_key(kind: str, source: str, config: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,6 +35,15 @@ def text_vectors(name: str, prompts: Sequence[str], seed: int = 0) -> Tensor:
         MissingDependencyError: ``transformers`` is not installed.
     """
     return _vectors(name, tuple(prompts), seed).clone()
+
+
+def is_mechanism(config: Any) -> bool:
+    """Tell whether a run's texts are random vectors: it shows the mechanism only.
+
+    Args:
+        config: A recipe's settings; one without ``text`` reads none.
+    """
+    return "clip:" not in getattr(config, "text", "clip:")
 
 
 # A network is built anew for each look at a checkpoint; its texts stay the same.

@@ -22,6 +22,7 @@ from training.composed.compose import (
     compose,
 )
 from training.composed.material import PARTS, Frozen, Gatherer, Material, MaterialConfig
+from training.engine.cache import content_key
 from training.engine.checkpoint import load_checkpoint
 from training.engine.config import from_plain
 from training.engine.loop import Trainer, run
@@ -159,6 +160,7 @@ class AffectTrainer(Trainer[AffectTraining, AffectNet]):
         super().__init__(config, net, max(1, len(train.programmes) // config.batch))
         self.train = train
         self.dev = fixed_batches(dev, config.cell)
+        self.data = content_key(train, dev)
 
     def losses(self, random: torch.Generator) -> Iterator[Tensor]:
         """Yield the loss of each batch of one epoch."""

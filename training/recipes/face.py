@@ -16,6 +16,7 @@ from torch.nn import functional
 from training.augment import AugmentConfig, augment_faces
 from training.data.diffusionfer import load_diffusionfer
 from training.data.ferplus import VOTE_NAMES, load_ferplus
+from training.engine.cache import content_key
 from training.engine.loop import Trainer, run
 from training.inputs import Inputs
 from training.losses import ccc_loss, soft_cross_entropy
@@ -110,6 +111,7 @@ class FaceTrainer(Trainer[SettingsT, FaceNet], Generic[SettingsT]):
         self.dev = _load_ferplus(data_root, "dev")
         self.synthetic = _load_synthetic(data_root)
         super().__init__(config, net, len(self.real.luma) // config.batch)
+        self.data = content_key(self.real, self.dev, self.synthetic)
 
     def new_net(self, config: SettingsT) -> FaceNet:
         """Return the network, with seeded weights."""

@@ -16,6 +16,7 @@ from edge_affect.labels import VOICE_EMOTIONS
 from edge_affect.sensing.logmel import logmel
 from edge_affect.types import SAMPLE_RATE_HZ
 from training.data.emodb import Utterance, load_emodb, read_speech
+from training.engine.cache import content_key
 from training.engine.checkpoint import load_checkpoint
 from training.engine.config import from_plain
 from training.engine.loop import Trainer, run
@@ -165,6 +166,7 @@ class VoiceTrainer(Trainer[SettingsT, VoiceNet], Generic[SettingsT]):
             self.new_net(config),
             len(self.spoken) * config.repeats // config.batch,
         )
+        self.data = content_key(self.spoken, self.dev)
 
     def new_net(self, config: SettingsT) -> VoiceNet:
         """Return the network, with seeded weights."""

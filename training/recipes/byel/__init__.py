@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edge_affect.errors import DataError
 from training.engine.checkpoint import load_checkpoint
 from training.engine.config import from_plain
 from training.engine.loop import run
@@ -33,7 +34,12 @@ def load_byel(checkpoint: Path) -> tuple[ByelTraining, ByelNet]:
     stored = load_checkpoint(checkpoint, ByelTrainer.recipe)
     config = from_plain(ByelTraining, stored.config)
     net = ByelNet(config.net)
-    net.load_state_dict(stored.average)
+    try:
+        net.load_state_dict(stored.average)
+    except RuntimeError as error:
+        raise DataError(
+            f"{checkpoint}: its weights do not fit its settings; train it again"
+        ) from error
     return config, net.requires_grad_(False).eval()
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from edge_affect.errors import ConfigError, missing_dependency
 from training.augment import AugmentConfig, augment_faces
+from training.engine.cache import content_key
 from training.engine.config import check_choice
 from training.engine.loop import Trainer, cycle
 from training.metrics import accuracy, macro_f1
@@ -108,6 +109,7 @@ class ByelTrainer(Trainer[ByelTraining, ByelNet]):
         super().__init__(config, net, CHUNK_STEPS)
         self.pictures = train
         self.held = held
+        self.data = content_key(train)
         self.done = 0
         if config.optimizer == "lars":
             self.optimizer = self._lars()

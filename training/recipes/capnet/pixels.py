@@ -14,11 +14,13 @@ from edge_affect.errors import DataError
 from training.challenge import va_cccs
 from training.data.aff_wild2 import LabelledClip, read_crops
 from training.engine import distributed
+from training.engine.cache import content_key
 from training.engine.loop import Trainer
 from training.losses import va_loss
 from training.models.capnet import FerTuned, to_input
 from training.recipes.capnet.config import CapnetTraining
 from training.recipes.capnet.stages import RECIPE
+from training.targets.soft_targets import clip_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,10 @@ class FerTunedTrainer(Trainer[CapnetTraining, FerTuned]):
                 f"least hop × batch = {config.hop * config.batch} and 1"
             )
         torch.manual_seed(config.seed)
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = distributed.device()
         super().__init__(config, FerTuned(config.cnn).to(self.device), steps)
+        # Labels and names: reading every crop would take as long as an epoch.
+        self.data = content_key([clip_digest(clip) for clip in (*train, *dev)])
 
     def losses(self, random: torch.Generator) -> Iterator[Tensor]:
         """Yield the L_CCC of each batch of an epoch."""

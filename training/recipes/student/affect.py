@@ -18,6 +18,7 @@ from training.challenge import Estimates, Labels, challenge_figures
 from training.composed.compose import CellConfig, Sequence
 from training.data.aff_wild2 import load_aff_wild2
 from training.data.aff_wild2.layout import SETS
+from training.engine.cache import content_key
 from training.engine.loop import Trainer
 from training.features.cache import gather_features
 from training.features.clips import ClipFeatures
@@ -114,6 +115,7 @@ class AffectStudentTrainer(Trainer[AffectStudent, AffectNet]):
         self.columns = shared_classes(FACE_EXPRESSIONS, classes)
         pieces = int(lengths.sum()) // config.cells // config.batch
         super().__init__(config, net, max(1, pieces))
+        self.data = content_key(lessons, dev)
 
     def losses(self, random: torch.Generator) -> Iterator[Tensor]:
         """Yield the loss of each batch of one epoch."""

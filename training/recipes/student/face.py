@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edge_affect.errors import DataError
+from training.engine.cache import content_key
 from training.models.face import FACE_EXPRESSIONS, FaceNet
 from training.models.load import TRAIN_ONLY
 from training.recipes.face import FaceTrainer, affect_distance
@@ -68,6 +69,7 @@ class FaceStudentTrainer(FaceTrainer[FaceStudent]):
                 for head in ("expression", "valence_arousal", "embedding")
             )
         )
+        self.data += f" {content_key(self.extra, self.soft)}"
 
     def new_net(self, config: FaceStudent) -> FaceNet:
         """Return the network, with the map to the teacher's embedding if it is used."""

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from edge_affect.errors import DataError
 from training.data.aff_wild2 import NoSoundError, load_aff_wild2, read_sound
 from training.data.aff_wild2.layout import SETS
+from training.engine.cache import content_key
 from training.inputs import Inputs
 from training.models.load import TRAIN_ONLY
 from training.models.voice import VoiceNet
@@ -61,6 +62,7 @@ class VoiceStudentTrainer(VoiceTrainer[VoiceStudent]):
         self.heard = heard
         self.classes = heard[0].told.expression.shape[1]
         super().__init__(config, data_root)
+        self.data += f" {content_key(heard)}"
 
     def new_net(self, config: VoiceStudent) -> VoiceNet:
         """Return the network with a layer for the teacher's outputs."""
