@@ -59,6 +59,21 @@ class DataError(EdgeAffectError):
     """A data root, an annotation or a recording is not what its layout promises."""
 
 
+def missing_package(
+    error: ModuleNotFoundError, extra: str, purpose: str
+) -> MissingDependencyError:
+    """Return the error for whatever package of ``extra`` an import did not find.
+
+    Raises:
+        ModuleNotFoundError: ``error`` itself, if a module of this project is missing:
+            installing something would not help.
+    """
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "edge_affect", "training", "quantize", "deploy", "benchmarks"):
+        raise error
+    return missing_dependency(package, extra, purpose)
+
+
 def missing_dependency(
     package: str, extra: str, purpose: str
 ) -> MissingDependencyError:

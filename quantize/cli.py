@@ -9,7 +9,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from edge_affect.errors import EdgeAffectError, UsageError
+from edge_affect.errors import EdgeAffectError, UsageError, missing_package
 
 DATA_VARIABLE = "EDGE_AFFECT_DATA"
 """Environment variable that names the data root when ``--data`` does not."""
@@ -129,6 +129,10 @@ def main(argv: list[str] | None = None) -> int:
     except EdgeAffectError as error:
         sys.stderr.write(f"quantize: {error}\n")
         return error.exit_code
+    except ModuleNotFoundError as error:
+        absent = missing_package(error, "quantize", arguments.command)
+        sys.stderr.write(f"quantize: {absent}\n")
+        return absent.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("quantize: stopped\n")
         return 130

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_affect.errors import EdgeAffectError, UsageError
+from edge_affect.errors import EdgeAffectError, UsageError, missing_package
 from training.engine.config import read_config
 from training.inputs import Inputs
 from training.registry import RECIPES, open_recipe
@@ -184,6 +184,10 @@ def main(argv: list[str] | None = None) -> int:
     except EdgeAffectError as error:
         sys.stderr.write(f"training: {error}\n")
         return error.exit_code
+    except ModuleNotFoundError as error:
+        absent = missing_package(error, "train", arguments.command)
+        sys.stderr.write(f"training: {absent}\n")
+        return absent.exit_code
     except KeyboardInterrupt:
         goes_on = arguments.command in _RESUMABLE
         sys.stderr.write(
@@ -263,13 +267,14 @@ def _validate(arguments: argparse.Namespace) -> None:
 def _synthesize(arguments: argparse.Namespace) -> None:
     from training.synthetic.synthesize import synthesize
 
-    synthesize(
+    manifest = synthesize(
         arguments.out,
         arguments.family,
         arguments.clips,
         arguments.seed,
         workers=arguments.workers,
     )
+    sys.stdout.write(f"{manifest}\n")
 
 
 def _claims(arguments: argparse.Namespace) -> None:

@@ -100,6 +100,24 @@ def test_train_refuses_settings_in_one_line(
     assert error.count("\n") == 1
 
 
+def test_a_missing_package_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It names the package and the extra; a missing module of ours is a fault."""
+
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr("training.cli.open_recipe", lambda _: absent("torch._C"))
+    assert main(["train", "byel", "--data", ".", "--out", "o"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "'torch'" in line
+    assert "edge_affect[train]" in line
+    monkeypatch.setattr("training.cli.open_recipe", lambda _: absent("training.gone"))
+    with pytest.raises(ModuleNotFoundError):
+        main(["train", "byel", "--data", ".", "--out", "o"])
+
+
 def test_an_unknown_recipe_is_wrong_usage() -> None:
     """The parser ends with 2."""
     with pytest.raises(SystemExit) as ended:
