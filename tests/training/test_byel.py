@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from training.recipes.byel.pictures import (
     EMOTIONS,
     Pictures,
     enlarge,
+    real_pictures,
     synthetic_pictures,
 )
 from training.recipes.byel.trainer import (
@@ -338,3 +340,14 @@ def test_synthetic_pictures_are_the_six_emotions(made_root: Path) -> None:
     assert names <= {"happiness", "sadness"}
     assert pictures.luma.shape[1:] == (48, 48)
     assert enlarge(pictures.luma, 64).shape[1:] == (1, 64, 64)
+
+
+def test_real_pictures_are_those_of_valid(made_root: Path, tmp_path: Path) -> None:
+    """No other part is opened: there is none. Six of the eight classes are kept."""
+    (tmp_path / "ferplus").mkdir()
+    for name in ("valid.csv", "valid.zip"):
+        shutil.copy(made_root / "ferplus" / name, tmp_path / "ferplus" / name)
+    pictures = real_pictures(tmp_path)
+    # Sixty pictures, their classes in turn: eight neutral and seven of contempt.
+    assert len(pictures.luma) == 45
+    assert set(pictures.labels.tolist()) == set(range(len(EMOTIONS)))

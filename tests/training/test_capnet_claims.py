@@ -21,9 +21,11 @@ from training.claims.capnet import (
     fit_forecast,
     last_label,
 )
+from training.clips.recipe import load_net
 from training.clips.tape import Tape
 from training.models.capnet import CapnetNet
 from training.recipes.capnet.config import CapnetTraining
+from training.recipes.capnet.stages import TemporalTrainer, capnet_figures
 
 pytestmark = pytest.mark.torch
 TINY = CapnetTraining(
@@ -85,3 +87,19 @@ def test_every_claim_has_its_figures(tmp_path: Path) -> None:
             assert arm in STUDY.arms
             assert figure in figures
     assert {"dev_p_va", "p_va_mean_over_clips"} <= figures.keys()
+
+
+def test_figures_are_of_the_test_part(tmp_path: Path) -> None:
+    """The forecast is fitted on the training part; ``dev_`` ones are of selection."""
+    material = Material(_tape(), _tape(1), _tape(2))
+    figures = STUDY.run("h1_3", TINY, material, tmp_path)
+    net = load_net(TemporalTrainer, tmp_path / "best.safetensors", material.test)
+    assert isinstance(net, CapnetNet)
+    forecast = fit_forecast(TINY, net, material.train)
+    own, dev, test = (
+        capnet_figures(TINY, net, tape) | baseline_figures(TINY, net, forecast, tape)
+        for tape in (material.train, material.dev, material.test)
+    )
+    for name in ("p_va", "fer_tuned_p_va", "ar_forecast", "oracle_last_label"):
+        assert len({told[name] for told in (own, dev, test)}) == 3
+    assert figures == test | {f"dev_{name}": value for name, value in dev.items()}

@@ -13,14 +13,22 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
+import numpy as np
+
 from edge_affect.errors import DataError
+from tests.training.aff_wild2_tree import write_tree
 from tests.training.clips import make_clips
-from training.claims.base import Claim, Material, Study
+from training.claims.base import Claim, Material, Study, train_and_test
 from training.claims.report import report
 from training.claims.results import Results
 from training.claims.runner import Ground, clips_ground, run_study
 from training.claims.verdict import judge
+from training.clips.recipe import load_net
+from training.clips.settings import ClipTraining
 from training.clips.tape import Tape
+from training.clips.trainer import clip_figures
+from training.models.masked_transformer import EncoderConfig
+from training.recipes.masked_transformer import MaskedTraining, VaTrainer
 
 pytestmark = pytest.mark.torch
 CLAIM = Claim("New beats old", ("new", "p_va"), ("old", "p_va"))
@@ -185,3 +193,51 @@ def test_report_has_arms_shares_and_verdicts(tmp_path: Path) -> None:
 def test_report_names_a_study_that_was_not_run(tmp_path: Path) -> None:
     """No file, no figures."""
     assert "Not run." in report([CountingStudy().study()], tmp_path)
+
+
+def test_figures_are_of_the_test_part(tmp_path: Path) -> None:
+    """It trains on one part, selects on another; only ``dev_`` ones are of that."""
+    given: list[tuple[Tape, Tape]] = []
+
+    class Told(VaTrainer):
+        def __init__(self, config: MaskedTraining, train: Tape, dev: Tape) -> None:
+            given.append((train, dev))
+            super().__init__(config, train, dev)
+
+    parts = [Tape.join(make_clips(3, 40, seed=seed)) for seed in range(3)]
+    net_shape = EncoderConfig(width=8, layers=1, heads=2, inner=8)
+    config = MaskedTraining(epochs=1, batch=8, hop=4, frames=3, net=net_shape)
+    figures = train_and_test(Told, config, Material(*parts), tmp_path)
+    ((train, selected),) = given
+    assert train is parts[0]
+    assert selected is parts[1]
+    net = load_net(VaTrainer, tmp_path / "best.safetensors", parts[2])
+    own, dev, test = (clip_figures(VaTrainer, config, net, part) for part in parts)
+    assert len({told["p_va"] for told in (own, dev, test)}) == 3
+    assert figures == test | {f"dev_{name}": value for name, value in dev.items()}
+
+
+def _clips_of(root: Path, family: str, valence: float) -> Path:
+    """Write a set whose clips of VA carry this valence, and faces of their own."""
+    write_tree(_set(root, family))
+    for path in root.glob("VA_Estimation_Challenge/*/*.txt"):
+        path.write_text(path.read_text().replace("0.5,-0.25", f"{valence},0.1"))
+    return root
+
+
+def test_the_ground_tests_on_the_other_family(tmp_path: Path) -> None:
+    """Train and valid of A, valid of B, told apart by names and by labels."""
+    pytest.importorskip("soundfile")
+    train = _clips_of(tmp_path / "A", "A", 0.25)
+    test = _clips_of(tmp_path / "B", "B", -0.75)
+    ground = clips_ground(train, test, ClipTraining(), tmp_path / "work", tmp_path)
+    material = ground.load()
+    for tape, split, valence in (
+        (material.train, "train", 0.25),
+        (material.dev, "valid", 0.25),
+        (material.test, "valid", -0.75),
+    ):
+        assert {name.split("-")[1] for name in tape.names} == {split}
+        of_va = tape.clip == tape.names.index(f"va-{split}-1")
+        told = tape.valence_arousal[of_va, 0].numpy()
+        assert set(told[~np.isnan(told)].tolist()) == {valence}

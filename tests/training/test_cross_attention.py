@@ -210,6 +210,59 @@ def test_text_loss_alone_teaches_the_visual_stream(tape: Tape) -> None:
     assert silent.net.text.project.weight.grad is None
 
 
+def _found(config: CrossAttentionConfig, tape: Tape) -> list[torch.Tensor]:
+    """Return what the visual stream and the sound's found, before any head."""
+    torch.manual_seed(0)
+    net = CrossAttentionTrainer.new_net(config, 5, 3).eval()
+    found = []
+    for layer in net.attend:
+        layer.register_forward_hook(lambda _, __, out: found.append(out))
+    with torch.no_grad():
+        net(*streams(config, tape, torch.arange(240)))
+    return found
+
+
+@pytest.mark.parametrize("changed", [0, 1])
+@pytest.mark.parametrize("fusion", ["cross", "late"])
+def test_streams_meet_under_cross_alone(tape: Tape, fusion: str, changed: int) -> None:
+    """Other sound moves what the face found, other faces what the sound found."""
+    config = replace(TINY, fusion=fusion)
+    name = ("face", "sound")[changed]
+    other: dict[str, Any] = {name: torch.randn_like(getattr(tape, name))}
+    before, after = _found(config, tape), _found(config, replace(tape, **other))
+    assert (before[changed] - after[changed]).abs().max() > 0.1
+    moved = float((before[1 - changed] - after[1 - changed]).abs().max())
+    assert moved > 0.01 if fusion == "cross" else moved == 0
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_presets_weigh_the_texts_by_a_tenth(preset: str) -> None:
+    """0.1 L_txt, our reconstruction."""
+    assert PRESETS[preset].text_weight == 0.1
+
+
+@pytest.mark.parametrize("text_weight", [0.0, 0.1, 0.5])
+def test_batch_loss_by_hand(tape: Tape, text_weight: float) -> None:
+    """Σ w·(-ln p) / Σ w, w one over the class's share, and the texts' mean beside."""
+    config = replace(TINY, dropout=0.0, text_weight=text_weight)
+    trainer = CrossAttentionTrainer(config, tape, tape)
+    rows = torch.arange(0, 240, 7)
+    truth = tape.expression[rows].tolist()
+    logits, to_text = trainer.net(*streams(config, tape, rows))
+    every = tape.expression.tolist()
+    weights = [1 / every.count(label) for label in truth]
+    assert max(weights) > 2 * min(weights)
+    surprise = [
+        -torch.log_softmax(given, 0)[label].item()
+        for given, label in zip(logits, truth, strict=True)
+    ]
+    expected = sum(w * s for w, s in zip(weights, surprise, strict=True)) / sum(weights)
+    for given, label in zip(to_text, truth, strict=True):
+        expected -= text_weight * torch.log_softmax(given, 0)[label].item() / len(truth)
+    loss = trainer.batch_loss(rows, torch.Generator()).item()
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
 class StoppedError(Exception):
     """Stands for a kill after an epoch."""
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("av")
 
+import numpy as np
 
 from tests.training.clips import make_clips
+from training.challenge import challenge_figures
+from training.claims import masked_transformer as study
 from training.claims.base import Material
 from training.claims.masked_transformer import STUDY, drop_faces
+from training.clips.recipe import load_net
 from training.clips.tape import Tape
+from training.clips.trainer import estimate_rows
 from training.models.masked_transformer import EncoderConfig
+from training.recipes.masked_transformer import VaTrainer
 
 pytestmark = pytest.mark.torch
 SMALL = EncoderConfig(width=8, layers=1, heads=2, inner=8)
@@ -84,3 +91,40 @@ def test_arms_share_what_is_not_masked() -> None:
     masked = {arm: c for arm, c in STUDY.arms.items() if c.task == "VA"}
     assert len(masked) == 7
     assert [a for a, c in masked.items() if c.mask_probability == 0] == ["none"]
+
+
+def test_drops_are_measured_on_faces_that_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures under drops are of the test part without those faces, drawn by seed."""
+    shown: list[Tape] = []
+
+    def spy(kind: Any, config: Any, net: Any, tape: Tape, rows: Any) -> Any:
+        shown.append(tape)
+        return estimate_rows(kind, config, net, tape, rows)
+
+    monkeypatch.setattr(study, "estimate_rows", spy)
+    train, dev = (Tape.join(make_clips(3, 40, seed=seed)) for seed in (0, 1))
+    test = Tape.join(make_clips(12, 150, seed=2))
+    config = replace(
+        STUDY.arms["none"], epochs=1, batch=8, hop=4, frames=3, net=SMALL, seed=5
+    )
+    figures = STUDY.run("none", config, Material(train, dev, test), tmp_path)
+    net = load_net(VaTrainer, tmp_path / "best.safetensors", test)
+    rows = test.labelled("VA")[::3]
+
+    def measured(tape: Tape) -> float:
+        estimates = estimate_rows(VaTrainer, config, net, tape, rows)
+        return challenge_figures(test.labels(rows), estimates)["p_va"]
+
+    whole = measured(test)
+    for kind in ("independent", "burst"):
+        told = []
+        for rate in (0.2, 0.5, 0.8):
+            lossy = drop_faces(test, kind, rate, seed=5)
+            told.append(figures[f"p_va_{kind}_{rate}"])
+            assert told[-1] == measured(lossy) != whole
+            gone = ~shown.pop(0).present
+            assert gone.float().mean().item() == pytest.approx(rate, abs=0.15)
+        assert figures[f"p_va_{kind}"] == pytest.approx(np.mean(told))
+    assert not shown

@@ -1,4 +1,4 @@
-"""The parts of ``mtl_kd`` by hand: losses, reversal, windows, sets, settings."""
+"""The parts of ``mtl_kd`` by hand: losses, reversal, waiting, windows, settings."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 import torch
 
 from edge_affect.errors import ConfigError, DataError
+from tests.training import mtl_kd_worker as worker
 from tests.training.clips import make_clips
 from training.clips.tape import Tape
 from training.data.aff_wild2.layout import UNI_TASK_SETS
@@ -46,6 +47,7 @@ from training.recipes.mtl_kd.sets import (
     refuse_unlabelled,
     set_rows,
 )
+from training.recipes.mtl_kd.trainer import StudentTrainer
 from training.recipes.mtl_kd.window import has_all_faces, hear, see
 
 pytestmark = pytest.mark.torch
@@ -237,6 +239,33 @@ def test_waiting_weighs_half_an_exponent_per_epoch() -> None:
         waiting.tell(figure)
         weights.append(waiting.weight)
     assert weights == pytest.approx([1.0, math.exp(0.5), math.e, 1.0])
+
+
+def test_each_task_waits_for_its_own_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """VA rises, EXPR falls once, AU falls and stays; what P_MTL does is no matter."""
+    epochs = iter(
+        [
+            {"p_va": 0.1, "p_expr": 0.5, "p_au": 0.3, "p_mtl": 0.9},
+            {"p_va": 0.2, "p_expr": 0.6, "p_au": 0.2, "p_mtl": 1.0},
+            {"p_va": 0.3, "p_expr": 0.55, "p_au": 0.3, "p_mtl": 1.15},
+        ]
+    )
+    monkeypatch.setattr(
+        "training.recipes.mtl_kd.trainer.mtl_figures", lambda *_: next(epochs)
+    )
+    tapes = worker.tapes()
+    soft = worker.soft(tapes[0])
+    trainer = StudentTrainer(worker.TINY, *tapes, soft)
+    figures = [trainer.evaluate() for _ in range(3)][-1]
+    told = {f"dev_{name}": value for name, value in figures.items()}
+    resumed = StudentTrainer(worker.TINY, *tapes, soft)
+    resumed.resumed(told)
+    for task, waited, highest in (("VA", 0, 0.3), ("EXPR", 1, 0.6), ("AU", 2, 0.3)):
+        assert figures[f"waited_{task.lower()}"] == waited
+        assert figures[f"highest_{task.lower()}"] == highest
+        for waits in (trainer, resumed):
+            assert waits.waiting[task].weight == pytest.approx(math.exp(0.5 * waited))
+            assert waits.waiting[task].best == highest
 
 
 @pytest.mark.parametrize(("fps", "stride"), [(30.0, 10), (24.0, 8)])

@@ -1,8 +1,9 @@
-"""Teacher and student of ``mtl_kd`` on made clips: resume, sharing, the study."""
+"""Teacher and student of ``mtl_kd`` on made clips: losses, resume, the study."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -29,12 +30,14 @@ from training.clips.tape import Tape
 from training.engine.checkpoint import load_checkpoint
 from training.engine.loop import run
 from training.inputs import Inputs
-from training.models.mtl_kd import MtlNet
+from training.models.mtl_kd import SET, MtlNet
 from training.recipes import mtl_kd
 from training.recipes.mtl_kd.config import MtlKdConfig, TeacherConfig, teacher_config
 from training.recipes.mtl_kd.figures import mtl_figures
+from training.recipes.mtl_kd.losses import hard_loss, soft_loss
 from training.recipes.mtl_kd.sets import only_home_labels
 from training.recipes.mtl_kd.trainer import StudentTrainer, TeacherTrainer
+from training.recipes.mtl_kd.window import hear, see
 
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,6 +149,126 @@ def test_student_hears_the_teacher_on_the_tasks_of_its_kind() -> None:
         trainer = StudentTrainer(replace(worker.TINY, kd=kd), *tapes, soft)
         assert trainer.tasks("AU") == expected
         assert trainer.tasks("MTL") == ("VA", "EXPR", "AU")
+
+
+WAITED = {"VA": 1, "EXPR": 2, "AU": 3}
+"""Epochs of waiting: no two tasks weigh alike, and none weighs 1."""
+RAMP = 2 / 3
+"""λ in the second epoch of the three of ``TINY``."""
+
+
+def _in_second_epoch(adaptation: float, *, discriminator: bool) -> StudentTrainer:
+    """Return a student that waits, of a teacher who says another thing of each row."""
+    shape = replace(worker.TINY.shape, adaptation=adaptation)
+    config = replace(worker.TINY, shape=shape, discriminator=discriminator)
+    train, dev = worker.tapes()
+    random = torch.Generator().manual_seed(2)
+    widths = {"VA": 2, "EXPR": 8, "AU": 12}
+    said = {
+        task: torch.randn(len(train.present), width, generator=random)
+        for task, width in widths.items()
+    }
+    trainer = StudentTrainer(config, train, dev, said)
+    trainer.epoch = 1
+    for task, epochs in WAITED.items():
+        trainer.waiting[task].epochs = epochs
+    return trainer
+
+
+def _batch(trainer: StudentTrainer, home: str) -> torch.Tensor:
+    order = torch.randperm(24, generator=torch.Generator().manual_seed(3))
+    return trainer.sets[home][order[:8]]
+
+
+def _told(trainer: StudentTrainer, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the outputs in training; batch norm is of this batch, dropout is 0."""
+    sound = hear(trainer.train, rows, trainer.config.sound_past_s)
+    wanted = ("VA", "EXPR", "AU", *((SET,) if trainer.config.discriminator else ()))
+    told: dict[str, torch.Tensor] = trainer.net(see(trainer.train, rows), sound, wanted)
+    return told
+
+
+def _label(trainer: StudentTrainer, task: str, rows: torch.Tensor) -> torch.Tensor:
+    tape = trainer.train
+    labels = (tape.valence_arousal, tape.expression, tape.action_units)
+    return labels[("VA", "EXPR", "AU").index(task)][rows]
+
+
+@pytest.mark.parametrize("home", ["VA", "EXPR", "AU"])
+def test_student_loss_of_a_uni_task_batch_is_the_papers(home: str) -> None:
+    """10·w_k·L_k(s, y) + w_k·L_k(s, t) + 0.9·Σ w_j·L_j(s, t) + λ·L_D, row by row."""
+    trainer = _in_second_epoch(1.0, discriminator=True)
+    rows = _batch(trainer, home)
+    told = _told(trainer, rows)
+    expected = 0.0
+    for task, waited in WAITED.items():
+        said = torch.stack([trainer.teacher[task][row] for row in rows.tolist()])
+        soft = soft_loss(task, told[task], said, 2.5).item()
+        share = 1.0 if task == home else 0.9
+        expected += share * math.exp(0.5 * waited) * soft
+    hard = hard_loss(home, told[home], _label(trainer, home, rows)).item()
+    expected += 10 * math.exp(0.5 * WAITED[home]) * hard
+    number = ("VA", "EXPR", "AU").index(home)
+    expected -= RAMP * torch.log_softmax(told[SET], 1)[:, number].mean().item()
+    loss = trainer.batch_loss(rows, torch.Generator()).item()
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_student_loss_of_a_batch_of_all_labels_weighs_each_task() -> None:
+    """Σ w·L(s, y): nothing of the teacher, nothing of the discriminator."""
+    trainer = _in_second_epoch(1.0, discriminator=True)
+    rows = _batch(trainer, "MTL")
+    told = _told(trainer, rows)
+    expected = sum(
+        math.exp(0.5 * waited)
+        * hard_loss(task, told[task], _label(trainer, task, rows)).item()
+        for task, waited in WAITED.items()
+    )
+    loss = trainer.batch_loss(rows, torch.Generator()).item()
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("home", "number"), [("VA", 0), ("EXPR", 1), ("AU", 2)])
+def test_ramp_scales_what_the_trunk_unlearns(home: str, number: int) -> None:
+    """The discriminator adds −λ times its gradient to the trunk, λ times to itself."""
+
+    def gradients(trainer: StudentTrainer, loss: torch.Tensor) -> list[torch.Tensor]:
+        named = dict(trainer.net.named_parameters())
+        layers = ["trunk.0.weight", "trunk.3.weight"]
+        if trainer.config.discriminator:
+            layers.append(f"heads.{SET}.0.weight")
+        return list(torch.autograd.grad(loss, [named[layer] for layer in layers]))
+
+    turned = _in_second_epoch(1.0, discriminator=True)
+    rows = _batch(turned, home)
+    both = gradients(turned, turned.batch_loss(rows, torch.Generator()))
+    without = _in_second_epoch(1.0, discriminator=False)
+    task = gradients(without, without.batch_loss(rows, torch.Generator()))
+    # A reversal by -1 is none: the gradient as it would flow without it.
+    plain = _in_second_epoch(-1.0, discriminator=True)
+    named_set = torch.full((len(rows),), number)
+    told = torch.nn.functional.cross_entropy(_told(plain, rows)[SET], named_set)
+    tells = gradients(plain, told)
+    for whole, own, tell in zip(both[:2], task, tells[:2], strict=True):
+        assert tell.abs().max() > 5e-3
+        assert torch.allclose(whole - own, -RAMP * tell, atol=2e-5)
+    assert torch.allclose(both[2], RAMP * tells[2], atol=1e-6)
+
+
+def test_batches_of_an_epoch_have_its_ramp() -> None:
+    """The weight of the discriminator is that of the epoch that runs."""
+    seen = []
+
+    class Watched(TeacherTrainer):
+        def batch_loss(
+            self, rows: torch.Tensor, random: torch.Generator
+        ) -> torch.Tensor:
+            seen.append(self.epoch)
+            return super().batch_loss(rows, random)
+
+    trainer = Watched(TEACHER, *worker.tapes())
+    trainer.train_epoch(1)
+    assert seen == [1] * trainer.steps
 
 
 def test_trainer_refuses_a_set_with_too_few_frames() -> None:

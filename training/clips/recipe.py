@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,14 +58,25 @@ def load_clips(
 
 
 def refuse_overlap(train: Tape, dev: Tape) -> None:
+    """Make sure that no video is in both parts: see ``refuse_shared_video``.
+
+    Raises:
+        DataError: One is.
+    """
+    refuse_shared_video(train.names, dev.names)
+
+
+def refuse_shared_video(train: Iterable[str], dev: Iterable[str]) -> None:
     """Make sure that no video is in both parts, under any subject's name.
+
+    Args:
+        train: Names of the training part's clips.
+        dev: Names of the validation part's clips.
 
     Raises:
         DataError: One is; the message names it.
     """
-    both = {video_name(name) for name in train.names} & {
-        video_name(name) for name in dev.names
-    }
+    both = {video_name(name) for name in train} & {video_name(name) for name in dev}
     if both:
         raise DataError(
             f"video {min(both)}: got it in the training part and in the validation "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from training.clips.recipe import (
     load_tape,
-    refuse_overlap,
+    refuse_shared_video,
     trainer_finder,
     trainer_functions,
 )
@@ -35,19 +35,17 @@ def train(config: CapnetTraining, inputs: Inputs, out: Path) -> Path:
     ``out/fer_tuned``, and its features are used from then on.
 
     Raises:
-        DataError: The clips cannot be read, a loss is not finite, or ``out`` holds a
-            run with other settings.
+        DataError: The clips cannot be read, a video is in both parts, a loss is not
+            finite, or ``out`` holds a run with other settings.
     """
+    clips = [load_aff_wild2(inputs.data, part, _SETS) for part in ("train", "valid")]
+    refuse_shared_video(*((clip.name for clip in part) for part in clips))
     if config.face_backbone == OWN_CNN:
-        parts = (
-            load_aff_wild2(inputs.data, part, _SETS) for part in ("train", "valid")
-        )
-        tuned = run(FerTunedTrainer(tuned_settings(config), *parts), out / "fer_tuned")
+        tuned = run(FerTunedTrainer(tuned_settings(config), *clips), out / "fer_tuned")
         config = replace(config, face_backbone=f"{OWN_CNN}:{tuned}")
     train_tape, dev = (
         load_tape(inputs, config, part, _SETS) for part in ("train", "valid")
     )
-    refuse_overlap(train_tape, dev)
     return train_stages(config, train_tape, dev, out)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from edge_affect.errors import DataError
 from edge_affect.labels import EXPRESSIONS
 from training.challenge import Estimates, Labels, challenge_figures
+from training.clips.recipe import refuse_shared_video
 from training.composed.compose import CellConfig, Sequence
 from training.data.aff_wild2 import load_aff_wild2
 from training.data.aff_wild2.layout import SETS
@@ -210,11 +211,12 @@ def new_trainer(
     """Return the trainer on ``inputs``; the committed students embed by default.
 
     Raises:
-        DataError: The clips or a checkpoint cannot be read, or the teacher has not
-            labelled a clip.
+        DataError: The clips or a checkpoint cannot be read, a video is in both parts,
+            or the teacher has not labelled a clip.
     """
     face, voice = _embedders(inputs)
     train, dev = (_clips(inputs, part, face, voice) for part in ("train", "valid"))
+    refuse_shared_video((clip.name for clip in train), (clip.name for clip in dev))
     teacher = "" if targets is None else str(targets.teacher)
     config = replace(
         config,
