@@ -16,7 +16,12 @@ from edge_affect.pixels import PixelFormat, check_pixels
 from edge_affect.runners.choices import Choice
 from edge_affect.runners.select import make_runner
 from edge_affect.sensing.align import align_face
-from edge_affect.sensing.locator import HaarLocator, Locator, YuNetLocator
+from edge_affect.sensing.locator import (
+    GraphLocator,
+    HaarLocator,
+    Locator,
+    YuNetLocator,
+)
 from edge_affect.sensing.preprocessing import check_preprocessing
 from edge_affect.types import Frame, StillEstimate
 
@@ -61,7 +66,8 @@ class AffectModel:
             bundle: Folder of the bundle; None for the shipped one.
             purpose: What the estimates are for, one of ``labels.PURPOSES``.
             backend: ``auto``, ``onnxruntime`` or ``tensorrt``.
-            detector: A YuNet ONNX file; None for the built-in Haar cascade.
+            detector: A YuNet ONNX file; None for the bundle's own locator, else for
+                OpenCV's Haar cascade.
             threads: Threads that a graph may use.
             allow_unsigned: Whether a bundle that did not come with the wheel may run.
             target: Which of its graphs to run, such as the one that a record's header
@@ -83,6 +89,8 @@ class AffectModel:
         new_locator: Callable[[], Locator] = HaarLocator
         if detector is not None:
             new_locator = partial(YuNetLocator, Path(detector))
+        elif GraphLocator.GRAPH in runner.signatures:
+            new_locator = partial(GraphLocator, runner)
         new_locator()  # a bad detector file fails here, not in the stream
         graphs = AffectGraphs(runner, loaded.manifest)
         graphs.warm_up()

@@ -33,8 +33,8 @@ ACTION_UNITS = (
 )
 """Aff-Wild2's twelve facial action units, in the order of its annotation files."""
 
-DRIVER_SIGNALS = ("eyes_closed", "yawn", "head_away")
-"""Driver-state signals, each in [0, 1]."""
+DRIVER_SIGNALS = ("eyes_closed", "yawn", "head_away", "perclos")
+"""Driver-state signals, each in [0, 1]; ``realtime.driver`` defines them."""
 
 VOICE_EMOTIONS = (
     "neutral",

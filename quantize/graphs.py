@@ -13,8 +13,21 @@ from torch import Tensor, nn
 from edge_affect.model.bundle import HEAD_OUTPUTS
 from edge_affect.model.purpose import EMOTION_HEADS
 from training.models.affect import AFFECT_STATES, AffectGraph, AffectNet
-from training.models.face import INPUT_PX, FaceGraph, FaceNet
-from training.models.load import load_affect_net, load_face_net, load_voice_net
+from training.models.face import (
+    FACE_OUTPUTS,
+    INPUT_PX,
+    SIGNAL_OUTPUTS,
+    FaceGraph,
+    FaceNet,
+)
+from training.models.load import (
+    load_affect_net,
+    load_face_net,
+    load_locator_net,
+    load_voice_net,
+)
+from training.models.locator import INPUT_PX as LOCATOR_PX
+from training.models.locator import LocatorGraph, LocatorNet, LocatorOutput
 from training.models.voice import (
     HOP_COLUMNS,
     MELS,
@@ -34,7 +47,7 @@ class Graph:
     """A network with everything that its export needs."""
 
     name: str
-    """Role of the graph: face, voice or affect."""
+    """Role of the graph: locator, face, voice or affect."""
     module: nn.Module
     """Takes the inputs, then the state, and returns the outputs, then its next."""
     inputs: dict[str, Drawer]
@@ -108,6 +121,18 @@ def _coin(*shape: int) -> Drawer:
     return lambda random: (torch.rand(shape, generator=random) < 0.7).float()
 
 
+def locator_graph(net: LocatorNet) -> Graph:
+    """Describe the locator network's graph."""
+    width, height = LOCATOR_PX
+    return Graph(
+        "locator",
+        LocatorGraph(net).eval(),
+        {"image": _uniform(0, 255, 1, 1, height, width)},
+        {},
+        LocatorOutput._fields,
+    )
+
+
 def face_graph(net: FaceNet) -> Graph:
     """Describe the face network's graph."""
     return Graph(
@@ -115,7 +140,7 @@ def face_graph(net: FaceNet) -> Graph:
         FaceGraph(net).eval(),
         {"image": _uniform(0, 255, 1, 3, INPUT_PX, INPUT_PX)},
         {},
-        ("embedding", "expression", "valence", "arousal"),
+        (*FACE_OUTPUTS, *(SIGNAL_OUTPUTS if net.config.signals else ())),
     )
 
 
@@ -157,12 +182,14 @@ def affect_graph(net: AffectNet) -> Graph:
 
 
 LOADERS: dict[str, Callable[[Path], nn.Module]] = {
+    "locator": load_locator_net,
     "face": load_face_net,
     "voice": load_voice_net,
     "affect": load_affect_net,
 }
 """Graph → how to load its network from a checkpoint; each raises DataError."""
 GRAPHS: dict[str, Callable[[Any], Graph]] = {
+    "locator": locator_graph,
     "face": face_graph,
     "voice": voice_graph,
     "affect": affect_graph,

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from quantize.material import Arguments, Batches
 from training.models.face import FaceNet
 
-FACE_OUTPUTS = ("embedding", "expression", "affect")
-"""Names of what a face network returns, in its order."""
+FACE_OUTPUTS = ("embedding", "expression", "affect", "signals")
+"""Names of what a face network returns, in its order; the last not of every one."""
 
 
 def named_outputs(net: nn.Module, call: Arguments) -> dict[str, Tensor]:
     """Return the outputs of one call by name; the next state is left out."""
     out: Any = net(*call)
     if isinstance(net, FaceNet):
-        return dict(zip(FACE_OUTPUTS, out, strict=True))
+        return dict(zip(FACE_OUTPUTS, out, strict=False))
     values, _ = out
     return {field.name: getattr(values, field.name) for field in fields(values)}
 

@@ -30,6 +30,8 @@ class AugmentConfig:
     """Share of pictures with one covered rectangle."""
     noise: float = 6.0
     """Largest deviation of added noise, grey levels."""
+    mirror_share: float = 0.5
+    """Share of pictures that are mirrored."""
 
 
 def augment_faces(
@@ -52,7 +54,9 @@ def _move(luma: Tensor, config: AugmentConfig, random: torch.Generator) -> Tenso
     count = len(luma)
     angle = _spread(count, math.radians(config.rotation_deg), random)
     zoom = 1 + _spread(count, config.scale, random)
-    flip = torch.where(torch.rand(count, generator=random) < 0.5, -1.0, 1.0)
+    flip = torch.where(
+        torch.rand(count, generator=random) < config.mirror_share, -1.0, 1.0
+    )
     cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     rows = [
         torch.stack(

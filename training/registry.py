@@ -42,6 +42,11 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
+    "locator": Recipe(
+        "student: boxes and five points of faces, taught by YuNet on pasted scenes",
+        "training.recipes.locator",
+        ("default",),
+    ),
     "face": Recipe(
         "student: expression from FER+ votes, valence and arousal from DiffusionFER",
         "training.recipes.face",

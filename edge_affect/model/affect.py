@@ -15,6 +15,20 @@ Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class FaceSignals:
+    """What a face does, whatever is felt: units, eyes and the turn of the head."""
+
+    action_units: Mapping[str, float]
+    """Activation of each of the bundle's units in [0, 1]; no probability."""
+    eyes_closed: float
+    """In [0, 1], open to shut."""
+    yaw_deg: float
+    """Turn of the head against the camera; positive: to the picture's right."""
+    pitch_deg: float
+    """Nod of the head against the camera; positive: up."""
+
+
+@dataclass(frozen=True, slots=True)
 class FaceReading:
     """What one aligned picture tells."""
 
@@ -26,6 +40,8 @@ class FaceReading:
     """In [-1, 1]; None where the bundle has no such head."""
     expression: Mapping[str, float] | None
     """Probability of each expression; None where the bundle has no such head."""
+    signals: FaceSignals | None = None
+    """None where the bundle has no such heads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +90,7 @@ class AffectGraphs:
         self.runner = runner
         self._expressions = manifest.labels("expression")
         self._emotions = manifest.labels("voice_emotion")
+        self._units = manifest.labels("action_units")
         self._temperatures = {g: manifest.temperature(g) for g in runner.signatures}
         affect = runner.signatures["affect"]
         self._no_face = np.zeros(affect.inputs["face_embedding"], np.float32)
@@ -104,6 +121,7 @@ class AffectGraphs:
             _scalar(out, "valence"),
             _scalar(out, "arousal"),
             self._expression(out, "face"),
+            self._signals(out),
         )
 
     def voice(self, state: StreamState, mel: Vector) -> VoiceReading:
@@ -142,6 +160,17 @@ class AffectGraphs:
             valence_ahead=_scalar(out, "valence_ahead"),
             arousal_ahead=_scalar(out, "arousal_ahead"),
             expression=self._expression(out, "affect"),
+        )
+
+    def _signals(self, out: Mapping[str, Vector]) -> FaceSignals | None:
+        if not self._units:
+            return None
+        yaw_deg, pitch_deg = (float(angle) for angle in out["pose"][0])
+        return FaceSignals(
+            dict(zip(self._units, out["action_units"][0].tolist(), strict=True)),
+            float(out["eyes_closed"][0, 0]),
+            yaw_deg,
+            pitch_deg,
         )
 
     def _expression(

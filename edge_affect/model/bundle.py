@@ -39,6 +39,8 @@ HEAD_OUTPUTS = {
     "arousal": ("arousal", "arousal_std", "arousal_ahead"),
     "voice_emotion": ("emotion",),
     "speech": ("speech",),
+    "action_units": ("action_units",),
+    "driver": ("eyes_closed", "pose"),
 }
 """Head → the graph outputs that tell of it; a bundle has the first one at least."""
 _PLAIN_OUTPUTS = frozenset({"embedding"})

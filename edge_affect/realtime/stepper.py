@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_MS, NS_PER_S
@@ -87,7 +87,21 @@ class CellStepper:
         reading = self._read(cell, hop, health) if rung.gives_values else None
         if not _has_input(hop, health):
             reading = None
-        return _estimate(cell, health, reading, seen.face_age_ns)
+        estimate = _estimate(cell, health, reading, seen.face_age_ns)
+        if not rung.gives_values or not fusable(health.face):
+            return estimate
+        return self._with_signals(estimate)
+
+    def _with_signals(self, estimate: Estimate) -> Estimate:
+        """Return the estimate with what the newest face does."""
+        face = self._vision.reading
+        if face is None or face.signals is None:
+            return estimate
+        return replace(
+            estimate,
+            action_units=face.signals.action_units,
+            driver=self._vision.driver,
+        )
 
     def _see(self, frame: Frame, detect_every: int) -> tuple[str, ...]:
         try:

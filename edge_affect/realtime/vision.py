@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_S
 from edge_affect.config import CameraMount
 from edge_affect.model.affect import FaceReading
 from edge_affect.realtime.budget import StageTimes
+from edge_affect.realtime.driver import DriverSignals
 from edge_affect.realtime.health import FROZEN, STALE_NS, FaceInput
 from edge_affect.runners.base import StreamState
 from edge_affect.sensing.align import align_face
@@ -36,8 +39,11 @@ class VisionPath:
         self._tracker = FaceTracker(model.new_locator(), mount.driver_roi)
         self._quality = FrameQuality(STALE_NS)
         self._reasons: tuple[str, ...] = ()
+        self._driver = DriverSignals()
         self.reading: FaceReading | None = None
         """What the newest face told."""
+        self.driver: Mapping[str, float] | None = None
+        """The driver's signals up to the newest face."""
         self.frame_ns: int | None = None
         """Capture of the newest frame."""
         self.face_ns: int | None = None
@@ -47,8 +53,9 @@ class VisionPath:
         """Forget the face and everything known of it."""
         self._tracker.reset()
         self._quality.reset()
+        self._driver.reset()
         self._reasons = ()
-        self.reading = self.frame_ns = self.face_ns = None
+        self.reading = self.frame_ns = self.face_ns = self.driver = None
 
     def see(self, frame: Frame, detect_every: int) -> None:
         """Take one frame, detecting again every ``detect_every`` frames."""
@@ -70,6 +77,7 @@ class VisionPath:
         with self._times.measure("face"):
             self.reading = self._graphs.face(self._state, image)
         self.face_ns = frame.t_capture_ns
+        self.driver = self._driver.update(self.face_ns, self.reading)
 
     def input_at(self, t_ns: int) -> FaceInput:
         """Return what health needs to know at ``t_ns``."""

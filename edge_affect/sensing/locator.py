@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.errors import MissingDependencyError, SourceError
+from edge_affect.runners.base import Runner
 from edge_affect.sensing.align import box_from_points
+from edge_affect.sensing.faces import FaceMaps, read_faces
 from edge_affect.types import Face, Frame
 
 SEARCH_WIDTH_PX = 320
@@ -22,6 +24,47 @@ class Locator(Protocol):
 
     def locate(self, frame: Frame) -> list[Face]:
         """Return the faces in ``frame``, the surest first."""
+
+
+class GraphLocator:
+    """The bundle's own locator graph; gives the five points as well."""
+
+    GRAPH = "locator"
+    """Name of the graph in a bundle."""
+    _MIN_SCORE = 0.5
+    """Graphs are exported so that this is the score that they were tuned to."""
+
+    def __init__(self, runner: Runner) -> None:
+        """Take a runner that holds the graph; streams may share it."""
+        self._runner = runner
+        self._state = runner.new_state()
+        shape = runner.signatures[self.GRAPH].inputs["image"]
+        self._size = shape[3], shape[2]
+
+    def locate(self, frame: Frame) -> list[Face]:
+        """Return the faces in ``frame``, the surest first, with points."""
+        luma, scale = self._fitted(frame)
+        given = {"image": luma[None, None].astype(np.float32)}
+        out = self._runner.step(self._state, self.GRAPH, given)
+        maps = FaceMaps(out["score"][0], out["width"][0], out["points"][0])
+        faces = []
+        for face in read_faces(maps, self._MIN_SCORE):
+            points = (np.asarray(face.points) + 0.5) * scale - 0.5
+            box = box_from_points(points)
+            faces.append(Face(box, face.score, points.astype(np.float32)))
+        return _surest_first(faces)
+
+    def _fitted(self, frame: Frame) -> tuple[NDArray[np.uint8], float]:
+        """Return the whole frame as the graph takes it, black where there is none.
+
+        Returns:
+            The luma, and frame pixels per pixel of it.
+        """
+        width, height = self._size
+        scale = max(frame.width_px / width, frame.height_px / height)
+        shift = (scale - 1) / 2
+        affine = np.array([[scale, 0, shift], [0, scale, shift]], np.float32)
+        return frame.crop(affine, self._size, channels=1), scale
 
 
 class HaarLocator:

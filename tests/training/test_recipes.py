@@ -19,12 +19,14 @@ from training.composed.material import MaterialConfig
 from training.composed.tracks import VOICE_PARTNERS, partner
 from training.engine.loop import Trainer
 from training.evaluate import evaluate_affect, evaluate_face, evaluate_voice
+from training.inputs import Inputs
 from training.models.affect import AffectConfig
 from training.models.face import FACE_EXPRESSIONS, FaceConfig
 from training.models.load import load_face_net, load_voice_net
 from training.models.voice import VoiceConfig
 from training.recipes.affect import AffectTraining, train_affect
-from training.recipes.face import FaceTraining, to_class_labels, train_face
+from training.recipes.face import FaceTraining, to_class_labels
+from training.recipes.face import train as train_face
 from training.recipes.voice import (
     VoiceTraining,
     false_speech,
@@ -78,7 +80,7 @@ def killing(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def runs(made_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with an unbroken run of every recipe."""
     out = tmp_path_factory.mktemp("runs")
-    face = train_face(FACE, made_root, out / "face")
+    face = train_face(FACE, Inputs(made_root, out / "face"), out / "face")
     voice = train_voice(VOICE, made_root, out / "voice")
     train_affect(AFFECT, made_root, out / "affect", face, voice)
     return out
@@ -86,7 +88,7 @@ def runs(made_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _train(recipe: str, root: Path, out: Path, runs: Path) -> None:
     if recipe == "face":
-        train_face(FACE, root, out)
+        train_face(FACE, Inputs(root, out), out)
     elif recipe == "voice":
         train_voice(VOICE, root, out)
     else:

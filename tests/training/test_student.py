@@ -24,7 +24,8 @@ from training.evaluate import evaluate_face
 from training.inputs import Inputs
 from training.models.face import FACE_EXPRESSIONS, FaceConfig
 from training.models.load import load_face_net
-from training.recipes.face import FaceTrainer, FaceTraining, train_face
+from training.recipes.face import FaceTrainer, FaceTraining
+from training.recipes.face import train as train_face
 from training.recipes.student import PRESETS, distill
 from training.recipes.student.config import FaceStudent
 from training.recipes.student.face import FaceStudentTrainer
@@ -59,7 +60,7 @@ class KilledError(Exception):
 def targets(made_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return soft targets of a tiny teacher on both labelled sets."""
     out = tmp_path_factory.mktemp("targets")
-    best = train_face(TEACHER, made_root, out / "teacher")
+    best = train_face(TEACHER, Inputs(made_root, out / "teacher"), out / "teacher")
     label_pictures(best, made_root, ("ferplus", "diffusionfer"), out / "soft")
     return out / "soft"
 
@@ -194,7 +195,11 @@ def test_distill_refuses_to_go_on_with_another_teacher(
     """The run knows whose targets it began with."""
     config = replace(STUDENT, epochs=1)
     distill(config, _inputs(made_root), targets, tmp_path / "run")
-    other = train_face(replace(TEACHER, seed=2), made_root, tmp_path / "other")
+    other = train_face(
+        replace(TEACHER, seed=2),
+        Inputs(made_root, tmp_path / "other"),
+        tmp_path / "other",
+    )
     label_pictures(other, made_root, ("ferplus", "diffusionfer"), tmp_path / "soft")
     with pytest.raises(DataError, match="another sources"):
         distill(config, _inputs(made_root), tmp_path / "soft", tmp_path / "run")

@@ -23,11 +23,13 @@ from training.composed.material import Frozen
 from training.engine.loop import Trainer, run
 from training.features.base import newest_by
 from training.features.clips import ClipFeatures
+from training.inputs import Inputs
 from training.models.affect import AffectConfig, AffectNet, AffectOutput
 from training.models.face import FACE_EXPRESSIONS, FaceConfig
 from training.models.load import load_affect_net, load_voice_net
 from training.models.voice import VoiceConfig
-from training.recipes.face import FaceTraining, train_face
+from training.recipes.face import FaceTraining
+from training.recipes.face import train as train_face
 from training.recipes.student.affect import (
     AffectStudentTrainer,
     Lesson,
@@ -262,7 +264,7 @@ def test_voice_goes_on_after_a_kill_and_loads(
     assert load_voice_net(best).config == VOICE.net
     net = FaceConfig(widths=(4, 4, 4, 4), blocks=(1, 1, 1), embedding=6)
     config = FaceTraining(epochs=1, batch=16, synthetic_batch=4, net=net)
-    face = train_face(config, made_root, tmp_path / "face")
+    face = train_face(config, Inputs(made_root, tmp_path / "face"), tmp_path / "face")
     assert Frozen.load(face, best).dev_speakers == ("03",)
 
 

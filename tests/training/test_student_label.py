@@ -30,7 +30,8 @@ from training.features.clips import ClipFeatures
 from training.inputs import Inputs
 from training.models.face import FACE_EXPRESSIONS, FaceConfig
 from training.models.load import load_face_net
-from training.recipes.face import FaceTraining, run_face, train_face
+from training.recipes.face import FaceTraining, run_face
+from training.recipes.face import train as train_face
 from training.targets import label
 from training.targets.folder import TargetFolder, begin_targets, open_targets
 from training.targets.label import (
@@ -211,7 +212,9 @@ def test_label_pictures_keeps_heads_and_embedding(
     """Every training picture of a set, none of the selection part."""
     net = FaceConfig(widths=(4, 4, 4, 4), blocks=(1, 1, 1), embedding=6)
     config = FaceTraining(epochs=1, batch=16, synthetic_batch=4, net=net)
-    best = train_face(config, made_root, tmp_path / "teacher")
+    best = train_face(
+        config, Inputs(made_root, tmp_path / "teacher"), tmp_path / "teacher"
+    )
     folder = label_pictures(best, made_root, ("ferplus", "diffusionfer"), tmp_path)
     assert sorted(folder.files) == ["pictures/diffusionfer", "pictures/ferplus"]
     found, read = folder.read("pictures/ferplus"), read_pictures("ferplus", made_root)

@@ -12,6 +12,21 @@ from training.data.ferplus import VOTE_NAMES
 
 FACE_EXPRESSIONS = tuple(n for n in EXPRESSION_NAMES if n in VOTE_NAMES)
 """The classes of the expression head, in the order of ``EXPRESSION_NAMES``."""
+FACE_UNITS = (
+    *("AU1", "AU2", "AU4", "AU7", "AU10"),
+    *("AU12", "AU15", "AU24", "AU25", "AU26"),
+)
+"""Action units that a teacher can be asked for, in the order of ``ACTION_UNITS``."""
+POSE_SIGNALS = ("yaw_deg", "pitch_deg")
+"""Turn and nod of the head; its tilt is that of the square which it is aligned to."""
+FACE_SIGNALS = (*FACE_UNITS, "eyes_closed", *POSE_SIGNALS)
+"""What the signal head tells, in its order."""
+FACE_OUTPUTS = ("embedding", "expression", "valence", "arousal")
+"""Outputs of every face graph."""
+SIGNAL_OUTPUTS = ("action_units", "eyes_closed", "pose")
+"""Outputs of a face graph with a signal head, after the others."""
+POSE_SCALE_DEG = 30.0
+"""Turn of the head for which the head's output is 1."""
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601 weights of R, G, B: what a grey camera would have seen."""
 INPUT_PX = 112
@@ -32,6 +47,8 @@ class FaceConfig:
     """Number of expression classes."""
     dropout: float = 0.2
     """Share of pooled features dropped in training."""
+    signals: int = 0
+    """Hidden width of the head of ``FACE_SIGNALS``; 0 for a network without it."""
 
 
 class ConvNormRelu(nn.Sequential):
@@ -83,21 +100,29 @@ class FaceNet(nn.Module):
         self.embed = nn.Linear(config.widths[-1], config.embedding)
         self.expression = nn.Linear(config.embedding, config.expressions)
         self.affect = nn.Linear(config.embedding, 2)
+        if config.signals:
+            self.signals = nn.Sequential(
+                nn.Linear(config.widths[-1], config.signals),
+                nn.ReLU(),
+                nn.Linear(config.signals, len(FACE_SIGNALS)),
+            )
 
-    def forward(self, luma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, luma: Tensor) -> tuple[Tensor, ...]:
         """Run on ``(B, 1, 56, 56)`` float32 luma in [0, 255].
 
         Returns:
-            Embedding ``(B, E)``, expression logits ``(B, K)`` and valence and
-            arousal ``(B, 2)`` in [-1, 1].
+            Embedding ``(B, E)``, expression logits ``(B, K)``, valence and arousal
+            ``(B, 2)`` in [-1, 1], and with a signal head ``(B, 13)``: the logits of
+            activations and eyes, and the pose over ``POSE_SCALE_DEG``.
         """
         pooled = self.features(standardise(luma)).mean(dim=(2, 3))
         embedding = torch.relu(self.embed(self.dropout(pooled)))
-        return (
+        told = (
             embedding,
             self.expression(embedding),
             torch.tanh(self.affect(embedding)),
         )
+        return (*told, self.signals(pooled)) if self.config.signals else told
 
 
 def standardise(luma: Tensor) -> Tensor:
@@ -123,8 +148,19 @@ class FaceGraph(nn.Module):
 
         Returns:
             ``embedding (1, E)``, ``expression (1, K)`` logits, ``valence (1, 1)``
-            and ``arousal (1, 1)``.
+            and ``arousal (1, 1)``; with a signal head ``action_units (1, 10)`` and
+            ``eyes_closed (1, 1)`` in [0, 1] and ``pose (1, 2)``: yaw and pitch in
+            degrees, to the picture's right and up.
         """
         grey = nn.functional.conv2d(image, self.luma, stride=2)
-        embedding, expression, affect = self.net(grey)
-        return embedding, expression, affect[:, :1], affect[:, 1:]
+        embedding, expression, affect, *signals = self.net(grey)
+        told = embedding, expression, affect[:, :1], affect[:, 1:]
+        return (*told, *(part for one in signals for part in split_signals(one)))
+
+
+def split_signals(signals: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return units and eyes in [0, 1], and pose in degrees, of ``(B, 13)``."""
+    units = len(FACE_UNITS)
+    activation = torch.sigmoid(signals[:, : units + 1])
+    pose = POSE_SCALE_DEG * signals[:, units + 1 :]
+    return activation[:, :units], activation[:, units:], pose

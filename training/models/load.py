@@ -13,6 +13,7 @@ from training.engine.checkpoint import Checkpoint, load_checkpoint
 from training.engine.config import from_plain
 from training.models.affect import AffectConfig, AffectNet
 from training.models.face import FaceConfig, FaceNet
+from training.models.locator import LocatorConfig, LocatorNet
 from training.models.voice import VoiceConfig, VoiceNet
 
 NetT = TypeVar("NetT", bound=nn.Module)
@@ -53,6 +54,25 @@ def load_affect_net(path: Path) -> AffectNet:
     """
     checkpoint = load_checkpoint(path, "affect")
     return _filled(AffectNet(_shape(AffectConfig, checkpoint, path)), checkpoint, path)
+
+
+def load_locator_net(path: Path) -> LocatorNet:
+    """Load a checkpoint of the recipe ``locator``.
+
+    The score's bias is moved by the threshold that was selected, so that a logit of 0
+    stands for it whoever runs the network.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    checkpoint = load_checkpoint(path, "locator")
+    net = LocatorNet(_shape(LocatorConfig, checkpoint, path))
+    # torch's stub lacks memory_format.
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = _filled(net, checkpoint, path)
+    threshold = torch.tensor(checkpoint.metrics["dev_threshold"], dtype=torch.float64)
+    net.move_scores(-float(torch.logit(threshold, eps=1e-6)))
+    return net
 
 
 def _shape(kind: type[Any], checkpoint: Checkpoint, path: Path) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 from edge_affect.errors import UsageError
 from training.engine.loop import Trainer, run
 from training.inputs import Inputs
-from training.recipes.face import FaceTrainer
+from training.recipes.face import FaceTrainer, open_signals
 from training.recipes.student import affect
 from training.recipes.student.config import AffectStudent, FaceStudent, VoiceStudent
 from training.recipes.student.face import FaceStudentTrainer
@@ -79,12 +79,13 @@ def _new_trainer(
         return affect.new_trainer(config, inputs, targets)
     if targets is None:
         if isinstance(config, FaceStudent):
-            return FaceTrainer(config, inputs.data)
+            return FaceTrainer(config, inputs.data, open_signals(config, inputs))
         return VoiceTrainer(config, inputs.data)
     teacher = str(targets.teacher)
     if isinstance(config, FaceStudent):
         config = replace(config, sources=teacher)
-        return FaceStudentTrainer(config, inputs.data, targets)
+        signals = open_signals(config, inputs)
+        return FaceStudentTrainer(config, inputs.data, targets, signals)
     heard = hear_clips(inputs, targets)
     return VoiceStudentTrainer(replace(config, sources=teacher), inputs.data, heard)
 

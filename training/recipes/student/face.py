@@ -16,6 +16,7 @@ from training.engine.cache import content_key
 from training.models.face import FACE_EXPRESSIONS, FaceNet
 from training.models.load import TRAIN_ONLY
 from training.recipes.face import FaceTrainer, affect_distance
+from training.recipes.face.signals import TaughtSignals
 from training.recipes.student.config import FaceStudent
 from training.recipes.student.losses import known_distillation, mixed, shared_classes
 from training.targets.folder import TargetFolder
@@ -45,9 +46,19 @@ class FaceStudentTrainer(FaceTrainer[FaceStudent]):
     """
 
     def __init__(
-        self, config: FaceStudent, data_root: Path, targets: TargetFolder
+        self,
+        config: FaceStudent,
+        data_root: Path,
+        targets: TargetFolder,
+        signals: TaughtSignals | None = None,
     ) -> None:
         """Load pictures and targets.
+
+        Args:
+            config: The settings.
+            data_root: Root of the public sets.
+            targets: What the teacher says.
+            signals: Faces with signals, for a network that has a head for them.
 
         Raises:
             DataError: A set is not usable, or the teacher has not labelled it.
@@ -56,7 +67,7 @@ class FaceStudentTrainer(FaceTrainer[FaceStudent]):
         said = [targets.read(picture_part(name)) for name in sets]
         self.width = _head(said[0], "embedding").shape[1]
         self.columns = shared_classes(FACE_EXPRESSIONS, targets.teacher.classes)
-        super().__init__(config, data_root)
+        super().__init__(config, data_root, signals)
         extra = [read_pictures(name, data_root) for name in config.unlabelled]
         names = [self.real.names, self.synthetic.names, *(e.names for e in extra)]
         self.extra = torch.from_numpy(
@@ -84,7 +95,8 @@ class FaceStudentTrainer(FaceTrainer[FaceStudent]):
         """Return the mixed loss of labelled and unlabelled rows."""
         extra = self._draw_extra(random)
         parts = self.real.luma[real], self.synthetic.luma[synthetic], self.extra[extra]
-        embedding, logits, affect = self.look(torch.cat(parts), random)
+        seen = self.look(torch.cat(parts), random)
+        logits, affect = seen.expression, seen.affect
         labelled = len(real) + len(synthetic)
         expression, distance = self.label_losses(
             real, synthetic, logits[:labelled], affect[:labelled]
@@ -100,10 +112,10 @@ class FaceStudentTrainer(FaceTrainer[FaceStudent]):
         loss = mixed(expression, taught, config.kd_share)
         loss = loss + config.affect_weight * mixed(distance, told, config.kd_share)
         if config.hint_weight:
-            mapped = self.net.get_submodule(TRAIN_ONLY)(embedding)
+            mapped = self.net.get_submodule(TRAIN_ONLY)(seen.embedding)
             hint = functional.mse_loss(mapped, self.soft.embedding[rows])
             loss = loss + config.hint_weight * hint
-        return loss
+        return loss + seen.signals_loss
 
     def _draw_extra(self, random: torch.Generator) -> Tensor:
         if len(self.extra) == 0:

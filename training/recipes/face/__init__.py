@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from training.engine.loop import Trainer, run
 from training.inputs import Inputs
 from training.losses import ccc_loss, soft_cross_entropy
 from training.models.face import FACE_EXPRESSIONS, FaceConfig, FaceNet
+from training.recipes.face.signals import TaughtSignals
 from training.temperature import fit_temperature
 
 RECIPE = "face"
@@ -50,10 +51,27 @@ class FaceTraining:
     """Decay of the weights' moving average, per step."""
     affect_weight: float = 1.0
     """Weight of the valence and arousal loss."""
+    signals_weight: float = 0.5
+    """Weight of the landmarker's signals, where the network has a head for them."""
+    signals_batch: int = 32
+    """Faces with signals in a batch."""
     seed: int = 1
     """Seed of initial weights, order and augmentation."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     net: FaceConfig = field(default_factory=FaceConfig)
+
+
+class Seen(NamedTuple):
+    """What the network says of changed pictures, float32."""
+
+    embedding: Tensor
+    """``(B, E)``."""
+    expression: Tensor
+    """``(B, K)`` logits."""
+    affect: Tensor
+    """``(B, 2)`` valence and arousal."""
+    signals_loss: Tensor
+    """Weighed loss of the faces with signals beside them; 0 without."""
 
 
 SettingsT = TypeVar("SettingsT", bound=FaceTraining)
@@ -103,15 +121,33 @@ class FaceTrainer(Trainer[SettingsT, FaceNet], Generic[SettingsT]):
     recipe = RECIPE
     selection = "accuracy"
 
-    def __init__(self, config: SettingsT, data_root: Path) -> None:
+    def __init__(
+        self,
+        config: SettingsT,
+        data_root: Path,
+        signals: TaughtSignals | None = None,
+    ) -> None:
+        """Load the sets.
+
+        Args:
+            config: The settings.
+            data_root: Root of the public sets.
+            signals: Faces with signals, for a network that has a head for them.
+
+        Raises:
+            DataError: A set is missing or not usable.
+        """
         torch.manual_seed(config.seed)
         # torch's stub lacks memory_format.
         net = self.new_net(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.real = _load_ferplus(data_root, "train")
         self.dev = _load_ferplus(data_root, "dev")
         self.synthetic = _load_synthetic(data_root)
+        self.taught = signals
         super().__init__(config, net, len(self.real.luma) // config.batch)
         self.data = content_key(self.real, self.dev, self.synthetic)
+        if signals is not None:
+            self.data += f" {content_key(signals)}"
 
     def new_net(self, config: SettingsT) -> FaceNet:
         """Return the network, with seeded weights."""
@@ -135,18 +171,29 @@ class FaceTrainer(Trainer[SettingsT, FaceNet], Generic[SettingsT]):
     ) -> Tensor:
         """Return the loss of ``(B,)`` FER+ rows and ``(S,)`` DiffusionFER rows."""
         luma = torch.cat([self.real.luma[real], self.synthetic.luma[synthetic]])
-        _, logits, affect = self.look(luma, random)
-        expression, distance = self.label_losses(real, synthetic, logits, affect)
-        return expression + self.config.affect_weight * distance
+        seen = self.look(luma, random)
+        expression, distance = self.label_losses(
+            real, synthetic, seen.expression, seen.affect
+        )
+        return expression + self.config.affect_weight * distance + seen.signals_loss
 
-    def look(
-        self, luma: Tensor, random: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Run the network on changed ``(B, S, S)`` luma; float32, as ``FaceNet``."""
+    def look(self, luma: Tensor, random: torch.Generator) -> Seen:
+        """Run the network on changed ``(B, S, S)`` luma, and on faces with signals."""
         images = augment_faces(luma[:, None].float(), self.config.augment, random)
+        drawn = None
+        if self.taught is not None:
+            drawn = self.taught.draw(
+                self.config.signals_batch, self.config.augment, random
+            )
+            # One pass: batch normalisation sees both kinds of pictures together.
+            images = torch.cat([images, drawn.images])
         with torch.autocast("cpu", torch.bfloat16):
-            embedding, logits, affect = self.net(images)
-        return embedding.float(), logits.float(), affect.float()
+            told = [part.float() for part in self.net(images)]
+        loss = torch.zeros(())
+        if drawn is not None:
+            loss = self.config.signals_weight * drawn.loss(told[3][len(luma) :])
+        embedding, logits, affect = (part[: len(luma)] for part in told[:3])
+        return Seen(embedding, logits, affect, loss)
 
     def label_losses(
         self, real: Tensor, synthetic: Tensor, logits: Tensor, affect: Tensor
@@ -164,12 +211,19 @@ class FaceTrainer(Trainer[SettingsT, FaceNet], Generic[SettingsT]):
         )
 
     def evaluate(self) -> dict[str, float]:
-        """Return accuracy and the fitted temperature on FER+'s selection part."""
+        """Return figures on the parts to select by.
+
+        Accuracy and the fitted temperature on FER+'s, and with a signal head its
+        correlations with the teacher.
+        """
         logits = run_face(self.average, self.dev.luma)[1]
         labels = self.dev.labels
         hits = (logits.argmax(1) == labels).float().mean()
         temperature = fit_temperature(logits.numpy(), labels.numpy())
-        return {"accuracy": float(hits), "expression_temperature": temperature}
+        figures = {"accuracy": float(hits), "expression_temperature": temperature}
+        if self.taught is not None:
+            figures |= self.taught.figures(self.average)
+        return figures
 
 
 def affect_distance(estimate: Tensor, truth: Tensor) -> Tensor:
@@ -185,7 +239,7 @@ def run_face(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run on ``(B, S, S)`` uint8 luma; embeddings, logits, valence and arousal."""
     parts = [
-        net(luma[start : start + batch, None].float())
+        net(luma[start : start + batch, None].float())[:3]
         for start in range(0, len(luma), batch)
     ]
     embedding, logits, affect = (
@@ -194,14 +248,23 @@ def run_face(
     return embedding, logits, affect
 
 
-def train_face(config: FaceTraining, data_root: Path, out: Path) -> Path:
-    """Train, or go on from where ``out`` stopped; see ``training.engine.loop.run``."""
-    return run(FaceTrainer(config, data_root), out)
+def open_signals(config: FaceTraining, inputs: Inputs) -> TaughtSignals | None:
+    """Return the faces with signals that ``config`` asks for.
+
+    Raises:
+        DataError: A set or a teacher is missing or cannot be read.
+    """
+    if not config.net.signals:
+        return None
+    return TaughtSignals.load(inputs.data, inputs.cache)
 
 
 def train(config: FaceTraining, inputs: Inputs, out: Path) -> Path:
-    """Train on the public sets under ``inputs.data``."""
-    return train_face(config, inputs.data, out)
+    """Train on the public sets under ``inputs.data``, or go on.
+
+    See ``training.engine.loop.run``.
+    """
+    return run(FaceTrainer(config, inputs.data, open_signals(config, inputs)), out)
 
 
 def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:

@@ -1,0 +1,98 @@
+"""Locator network: a small grey frame to a map of faces, their widths and points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from training.models.face import ConvNormRelu, Residual
+
+INPUT_PX = (320, 256)
+"""Width and height of the picture that the graph takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocatorConfig:
+    """Shape of the locator network."""
+
+    widths: tuple[int, ...] = (12, 24, 40, 64, 96)
+    """Channels at strides 2, 4, 8, 16 and 32."""
+    blocks: tuple[int, ...] = (0, 0, 1, 2, 1)
+    """Residual blocks at each of them."""
+    head: int = 40
+    """Channels of the map that faces are read off, at stride 8."""
+
+
+class LocatorOutput(NamedTuple):
+    """What each cell of the map says; ``(B, …, H / 8, W / 8)`` float32."""
+
+    score: Tensor
+    """``(B, 1, …)`` logit that the middle of a face lies in the cell."""
+    width: Tensor
+    """``(B, 1, …)`` natural logarithm of that face's width in ``UNIT_PX``."""
+    points: Tensor
+    """``(B, 10, …)`` x and y of the five points, from the cell's middle, in widths."""
+
+
+class LocatorNet(nn.Module):
+    """Strided convolutions down to stride 32, added back up to stride 8."""
+
+    def __init__(self, config: LocatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        stages: list[nn.Module] = []
+        inputs = 1
+        for width, blocks in zip(config.widths, config.blocks, strict=True):
+            layers: list[nn.Module] = [ConvNormRelu(inputs, width, stride=2)]
+            layers.extend(Residual(width) for _ in range(blocks))
+            stages.append(nn.Sequential(*layers))
+            inputs = width
+        self.stages = nn.ModuleList(stages)
+        self.laterals = nn.ModuleList(
+            nn.Conv2d(width, config.head, 1) for width in config.widths[2:]
+        )
+        self.grow = nn.Upsample(scale_factor=2, mode="nearest")
+        self.merge = ConvNormRelu(config.head, config.head)
+        self.read = nn.Conv2d(config.head, 12, 1)
+        self.move_scores(-4.0)  # one cell in fifty or so, as focal losses start
+
+    def forward(self, luma: Tensor) -> LocatorOutput:
+        """Run on ``(B, 1, H, W)`` float32 luma in [0, 255], sides multiples of 32."""
+        x = (luma - 128.0) / 64.0
+        levels = []
+        for stage in self.stages:
+            x = stage(x)
+            levels.append(x)
+        seen = self.laterals[2](levels[4])
+        for level in (1, 0):
+            seen = self.laterals[level](levels[level + 2]) + self.grow(seen)
+        told = self.read(self.merge(seen))
+        return LocatorOutput(told[:, :1], told[:, 1:2], told[:, 2:])
+
+    @torch.no_grad()
+    def move_scores(self, by: float) -> None:
+        """Add ``by`` to every score from now on."""
+        bias = self.read.bias
+        if bias is not None:
+            bias[0] += by
+
+
+class LocatorGraph(nn.Module):
+    """The network as exported: named outputs for one picture."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Run on ``(1, 1, 256, 320)`` float32 luma in [0, 255].
+
+        Returns:
+            ``score (1, 1, 32, 40)``, ``width (1, 1, 32, 40)`` and
+            ``points (1, 10, 32, 40)``, see ``LocatorOutput``.
+        """
+        score, width, points = self.net(image)
+        return score, width, points

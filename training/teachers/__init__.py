@@ -1,0 +1,1 @@
+"""Networks of others that teach ours: each labels pictures or sound once."""
