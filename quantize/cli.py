@@ -13,7 +13,7 @@ from edge_affect.errors import EdgeAffectError, UsageError, missing_package
 
 DATA_VARIABLE = "EDGE_AFFECT_DATA"
 """Environment variable that names the data root when ``--data`` does not."""
-GRAPH_NAMES = ("face", "voice", "affect")
+GRAPH_NAMES = ("locator", "face", "voice", "affect")
 STREAMED_NAMES = ("voice", "affect")
 """Graphs with state."""
 TARGETS = ("cpu-fp32", "cpu-int8", "trt-int8", "trt-fp16")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,10 +18,14 @@ from edge_affect.errors import DataError
 from edge_affect.sensing.logmel import logmel
 from training.data.calibration import calibration_pictures
 from training.data.emodb import load_emodb, read_speech
+from training.data.photos import load_photos
 from training.models.affect import AffectInput, AffectNet
 from training.models.face import INPUT_PX, FaceNet
+from training.models.locator import INPUT_PX as LOCATOR_PX
 from training.models.voice import HOP_COLUMNS, MELS, VoiceNet
 
+LOCATOR_PICTURES = 128
+"""Photographs for the locator network."""
 CALIBRATION_UTTERANCES = 48
 """Utterances for the voice network; each is cut or repeated to ``CLIP_HOPS``."""
 CLIP_HOPS = 30
@@ -82,6 +87,26 @@ def face_batches(root: Path, _: nn.Module) -> Batches:
         ]
     )
     parts = torch.split(torch.from_numpy(luma)[:, None].float(), BATCH)
+    return Batches(tuple((part,) for part in parts if len(part)))
+
+
+def locator_batches(root: Path, _: nn.Module) -> Batches:
+    """Return photographs of the training part, fitted into what the locator sees.
+
+    Raises:
+        DataError: The set is missing or damaged.
+    """
+    photos = load_photos(root, "train")
+    chosen = [photos.names[i] for i in _rows(len(photos.names), LOCATOR_PICTURES)]
+    width, height = LOCATOR_PX
+    luma = np.zeros((len(chosen), height, width), np.uint8)
+    for row, picture in zip(luma, photos.archive.originals(chosen), strict=True):
+        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        # Half the size and less: a face that fills the picture is the exception.
+        shrink = min(1.0, 0.6 * height / max(grey.shape))
+        small = cv2.resize(grey, None, fx=shrink, fy=shrink)
+        row[: small.shape[0], : small.shape[1]] = small
+    parts = torch.split(torch.from_numpy(luma)[:, None].float(), 16)
     return Batches(tuple((part,) for part in parts if len(part)))
 
 
@@ -157,6 +182,7 @@ def embeddings(root: Path, face: FaceNet, voice: VoiceNet) -> tuple[Tensor, Tens
 
 
 BATCHES: dict[str, Callable[[Path, nn.Module], Batches]] = {
+    "locator": locator_batches,
     "face": face_batches,
     "voice": voice_batches,
 }

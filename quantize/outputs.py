@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from quantize.material import Arguments, Batches
 from training.models.face import FaceNet
+from training.models.locator import LocatorNet
 
 FACE_OUTPUTS = ("embedding", "expression", "affect", "signals")
 """Names of what a face network returns, in its order; the last not of every one."""
@@ -20,6 +21,8 @@ def named_outputs(net: nn.Module, call: Arguments) -> dict[str, Tensor]:
     out: Any = net(*call)
     if isinstance(net, FaceNet):
         return dict(zip(FACE_OUTPUTS, out, strict=False))
+    if isinstance(net, LocatorNet):
+        return {name: part.movedim(1, -1) for name, part in out._asdict().items()}
     values, _ = out
     return {field.name: getattr(values, field.name) for field in fields(values)}
 

@@ -45,6 +45,7 @@ class Places:
 
 
 PLACES = {
+    "locator": Places(trunk="features"),
     "face": Places(trunk="features"),
     "voice": Places(
         signed=("first",),
@@ -121,7 +122,7 @@ def _check_kinds(net: nn.Module, places: Places) -> None:
     allowed: tuple[type[nn.Module], ...] = (nn.Conv2d, nn.Linear)
     layers = {name: net.get_submodule(name) for name in places.signed + places.unsigned}
     if places.trunk is not None:
-        allowed += (nn.BatchNorm2d, nn.ReLU)
+        allowed += (nn.BatchNorm2d, nn.ReLU, nn.Upsample)
         inside = net.get_submodule(places.trunk).named_modules()
         layers |= {name: layer for name, layer in inside if not [*layer.children()]}
     for name, layer in layers.items():

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+MIRROR_SHARE = 0.5
+"""Share of pictures that are mirrored."""
+
 
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
@@ -30,15 +33,20 @@ class AugmentConfig:
     """Share of pictures with one covered rectangle."""
     noise: float = 6.0
     """Largest deviation of added noise, grey levels."""
-    mirror_share: float = 0.5
-    """Share of pictures that are mirrored."""
 
 
 def augment_faces(
-    luma: Tensor, config: AugmentConfig, random: torch.Generator
+    luma: Tensor,
+    config: AugmentConfig,
+    random: torch.Generator,
+    *,
+    mirrors: bool = True,
 ) -> Tensor:
-    """Change each picture of ``(B, 1, S, S)`` float32 luma in [0, 255]; same shape."""
-    moved = _move(luma, config, random)
+    """Change each picture of ``(B, 1, S, S)`` float32 luma in [0, 255]; same shape.
+
+    Half of them are mirrored, unless ``mirrors`` is False.
+    """
+    moved = _move(luma, config, random, MIRROR_SHARE if mirrors else 0.0)
     lit = _light(moved, config, random)
     covered = _cover(_degrade(lit, config, random), config, random)
     deviation = torch.rand(len(luma), 1, 1, 1, generator=random) * config.noise
@@ -50,13 +58,13 @@ def _spread(count: int, most: float, random: torch.Generator) -> Tensor:
     return (torch.rand(count, generator=random) * 2 - 1) * most
 
 
-def _move(luma: Tensor, config: AugmentConfig, random: torch.Generator) -> Tensor:
+def _move(
+    luma: Tensor, config: AugmentConfig, random: torch.Generator, mirrored: float
+) -> Tensor:
     count = len(luma)
     angle = _spread(count, math.radians(config.rotation_deg), random)
     zoom = 1 + _spread(count, config.scale, random)
-    flip = torch.where(
-        torch.rand(count, generator=random) < config.mirror_share, -1.0, 1.0
-    )
+    flip = torch.where(torch.rand(count, generator=random) < mirrored, -1.0, 1.0)
     cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     rows = [
         torch.stack(

@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from edge_affect.errors import EdgeAffectError, UsageError, missing_package
-from training.engine.config import read_config
+from training.engine.config import read_config, to_plain
 from training.inputs import Inputs
-from training.registry import RECIPES, open_recipe
+from training.registry import RECIPES, RecipeModule, open_recipe
 
 DATA_VARIABLE = "EDGE_AFFECT_DATA"
 """Environment variable that names the data root when ``--data`` does not."""
@@ -31,6 +32,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="name the recipes and their presets")
+    show = commands.add_parser(
+        "show", help="print a recipe's settings as JSON, fit for --config"
+    )
+    show.add_argument("recipe", choices=tuple(RECIPES))
+    show.add_argument("--preset", help="configuration to begin with (see list)")
+    _add_settings(show)
     _add_train(commands.add_parser("train", help="train a recipe, or go on with it"))
     evaluate = commands.add_parser("evaluate", help="measure a checkpoint")
     evaluate.add_argument("recipe", choices=tuple(RECIPES))
@@ -89,15 +96,19 @@ def _add_train(train: argparse.ArgumentParser) -> None:
 
 def _add_run(train: argparse.ArgumentParser) -> None:
     train.add_argument("--out", type=Path, required=True, help="folder of the run")
-    train.add_argument("--config", type=Path, help="JSON file over the preset")
-    train.add_argument(
+    _add_settings(train)
+    _add_inputs(train)
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, help="JSON file over the preset")
+    command.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         help="one setting over both; may come several times",
     )
-    _add_inputs(train)
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
@@ -207,22 +218,39 @@ def _list(_: argparse.Namespace) -> None:
 def _train(arguments: argparse.Namespace) -> None:
     inputs = _inputs(arguments)
     recipe = open_recipe(arguments.recipe)
+    config = _config(recipe, arguments)
+    with _processes(arguments):
+        best = recipe.train(config, inputs, arguments.out)
+        _tell(f"{best}\n")
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    config = _config(open_recipe(arguments.recipe), arguments)
+    sys.stdout.write(json.dumps(to_plain(config), indent=2) + "\n")
+
+
+def _config(recipe: RecipeModule, arguments: argparse.Namespace) -> Any:
     name = arguments.preset or next(iter(recipe.PRESETS))
     if name not in recipe.PRESETS:
         raise UsageError(
             f"--preset: got {name!r}, expected one of {', '.join(recipe.PRESETS)}"
         )
-    config = read_config(recipe.PRESETS[name], arguments.config, arguments.set)
-    with _processes(arguments):
-        best = recipe.train(config, inputs, arguments.out)
-    sys.stdout.write(f"{best}\n")
+    return read_config(recipe.PRESETS[name], arguments.config, arguments.set)
+
+
+def _tell(text: str) -> None:
+    """Write the result, once however many processes there are."""
+    from training.engine.distributed import rank
+
+    if rank() == 0:
+        sys.stdout.write(text)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     inputs = _inputs(arguments)
     with _processes(arguments):
         figures = open_recipe(arguments.recipe).evaluate(arguments.checkpoint, inputs)
-    sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+        _tell(json.dumps(figures, indent=2) + "\n")
 
 
 def _label(arguments: argparse.Namespace) -> None:
@@ -237,7 +265,7 @@ def _label(arguments: argparse.Namespace) -> None:
             label_clips(
                 arguments.recipe, checkpoint, inputs, arguments.split, arguments.out
             )
-    sys.stdout.write(f"{arguments.out}\n")
+        _tell(f"{arguments.out}\n")
 
 
 def _distill(arguments: argparse.Namespace) -> None:
@@ -300,6 +328,7 @@ _RESUMABLE = ("train", "label", "distill", "synthesize", "claims")
 """Commands that keep what is finished and go on with the rest."""
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "list": _list,
+    "show": _show,
     "train": _train,
     "evaluate": _evaluate,
     "condense": _condense,

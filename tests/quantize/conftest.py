@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -12,16 +12,23 @@ pytest.importorskip("onnx")
 
 import torch
 
-from quantize.graphs import Graph, affect_graph, face_graph, voice_graph
+from quantize.graphs import (
+    Graph,
+    affect_graph,
+    face_graph,
+    locator_graph,
+    voice_graph,
+)
 from quantize.material import Batches
 from tests.training.conftest import made_root  # noqa: F401 - a fixture
 from training.engine.checkpoint import Checkpoint, save_checkpoint
 from training.models.affect import AffectConfig, AffectInput, AffectNet
 from training.models.face import FaceConfig, FaceNet
+from training.models.locator import LocatorConfig, LocatorNet
 from training.models.voice import HOP_COLUMNS, MELS, VoiceConfig, VoiceNet
 
 
-@pytest.fixture(params=["face", "voice", "affect"])
+@pytest.fixture(params=["locator", "face", "voice", "affect"])
 def graph(request: pytest.FixtureRequest) -> Graph:
     """Return one tiny graph after another, seeded, ready to export."""
     return tiny_graph(request.param)
@@ -30,8 +37,11 @@ def graph(request: pytest.FixtureRequest) -> Graph:
 def tiny_graph(name: str) -> Graph:
     """Return a tiny graph, seeded, ready to export."""
     torch.manual_seed(0)
+    if name == "locator":
+        small = LocatorConfig((2, 4, 4, 4, 4), blocks=(0, 0, 1, 1, 0), head=4)
+        return locator_graph(LocatorNet(small).requires_grad_(False))
     if name == "face":
-        shape = FaceConfig(widths=(4, 4, 4, 4), blocks=(1, 1, 1), embedding=6)
+        shape = FaceConfig((4, 4, 4, 4), (1, 1, 1), embedding=6, signals=4)
         return face_graph(FaceNet(shape).requires_grad_(False))
     if name == "voice":
         net = VoiceNet(VoiceConfig(channels=(4, 4), width=8, embedding=5))
@@ -42,16 +52,19 @@ def tiny_graph(name: str) -> Graph:
 
 @pytest.fixture
 def checkpoints(tmp_path: Path) -> dict[str, Path]:
-    """Return the checkpoints of all three tiny networks, which fit each other."""
+    """Return the checkpoints of all tiny networks, which fit each other."""
     paths = {}
-    for name in ("face", "voice", "affect"):
+    for name in ("locator", "face", "voice", "affect"):
         net = net_of(tiny_graph(name))
-        assert isinstance(net, FaceNet | VoiceNet | AffectNet)
+        assert isinstance(net, LocatorNet | FaceNet | VoiceNet | AffectNet)
         weights = net.state_dict()
         config = {"net": asdict(net.config)}
         paths[name] = tmp_path / "checkpoints" / f"{name}.safetensors"
         paths[name].parent.mkdir(exist_ok=True)
-        save_checkpoint(paths[name], Checkpoint(name, config, 1, weights, weights))
+        stored = Checkpoint(name, config, 1, weights, weights)
+        if name == "locator":
+            stored = replace(stored, metrics={"dev_threshold": 0.4})
+        save_checkpoint(paths[name], stored)
     return paths
 
 
@@ -71,6 +84,8 @@ def batches(graph: Graph) -> Batches:
         return torch.rand(shape, generator=random)
 
     net = net_of(graph)
+    if isinstance(net, LocatorNet):
+        return Batches(tuple((drawn(2, 1, 64, 96) * 255,) for _ in range(4)))
     if isinstance(net, FaceNet):
         return Batches(tuple((drawn(8, 1, 56, 56) * 255,) for _ in range(4)))
     if isinstance(net, VoiceNet):

@@ -24,7 +24,7 @@ from tests.quantize.command import (
 pytestmark = pytest.mark.torch
 
 
-@pytest.mark.parametrize("graph", ["voice", "affect", "face"])
+@pytest.mark.parametrize("graph", ["voice", "affect", "face", "locator"])
 def test_a_checkpoint_becomes_an_int8_graph_that_is_proven(
     graph: str,
     checkpoints: Checkpoints,

@@ -19,9 +19,10 @@ from edge_affect.errors import DataError
 from tests.training.aff_wild2_tree import write_tree
 from tests.training.clips import make_clips
 from training.claims.base import Claim, Material, Study, train_and_test
+from training.claims.command import STUDIES, open_study
 from training.claims.report import report
 from training.claims.results import Results
-from training.claims.runner import Ground, clips_ground, run_study
+from training.claims.runner import Ground, clips_ground, is_finished, run_study
 from training.claims.verdict import judge
 from training.clips.recipe import load_net
 from training.clips.settings import ClipTraining
@@ -241,3 +242,26 @@ def test_the_ground_tests_on_the_other_family(tmp_path: Path) -> None:
         of_va = tape.clip == tape.names.index(f"va-{split}-1")
         told = tape.valence_arousal[of_va, 0].numpy()
         assert set(told[~np.isnan(told)].tolist()) == {valence}
+
+
+def test_a_finished_study_needs_no_clips(tmp_path: Path) -> None:
+    """Whether all runs are there is read off the result file alone."""
+    ground, counting = _ground(tmp_path), CountingStudy()
+    study = counting.study()
+    assert not is_finished(study, ground.results, (1, 2))
+    run_study(study, ground, (1, 2))
+    assert is_finished(study, ground.results, (1, 2))
+    assert not is_finished(study, ground.results, (1, 2, 3))
+    other = replace(study, arms={**study.arms, "new": Settings(gain=0.5)})
+    assert not is_finished(other, ground.results, (1, 2))
+
+
+def test_the_committed_page_is_what_the_results_say() -> None:
+    """Whoever changes a result file or the report writes the page anew."""
+    root = Path(__file__).resolve().parents[2]
+    studies = [open_study(name) for name in STUDIES]
+    written = report(studies, root / "benchmarks" / "results")
+    page = (root / "docs" / "claims.md").read_text(encoding="utf-8")
+    assert page == written
+    for study in studies:
+        assert is_finished(study, root / "benchmarks" / "results", range(1, 6))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from tests.training.aff_wild2_tree import write_tree
 from training.cli import main
+from training.data.aff_wild2 import load_aff_wild2
 from training.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.engine.config import from_plain, to_plain
 from training.models.face import FaceConfig, FaceNet
@@ -44,7 +46,7 @@ def test_train_refuses_an_incomplete_data_root(
     assert main(["train", recipe, "--data", str(tmp_path), "--out", str(out)]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert ".csv: cannot be read" in error
+    assert ".csv: is not there" in error
     assert not out.exists()
 
 
@@ -190,3 +192,56 @@ def test_recipes_on_clips_train_measure_and_label(
     command = ["label", name, "--checkpoint", best, *shared, "--out", targets]
     assert main(command) == 0
     assert list(Path(targets).glob("clips/train/*.npz"))
+
+
+@pytest.mark.torch
+def test_a_clip_without_crops_is_unseen_and_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the validator promises: a warning there, no error here."""
+    pytest.importorskip("av")
+    root = write_tree(tmp_path / "root", frames=30)
+    clip = load_aff_wild2(root, "train", ("VA",))[0]
+    shutil.rmtree(clip.crops)
+    shared = ["--data", str(root), "--cache", str(tmp_path / "cache")]
+    settings = [f for s in ("epochs=1", "batch=2", "hop=4") for f in ("--set", s)]
+    command = ["train", "masked_transformer", *shared, "--out", str(tmp_path / "run")]
+    assert main([*command, *settings]) == 0
+    assert Path(capsys.readouterr().out.strip()).is_file()
+
+
+@pytest.mark.torch
+def test_show_prints_settings_that_config_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is printed is read back as the same settings."""
+    assert main(["show", "mtl_kd", "--preset", "paper", "--set", "epochs=7"]) == 0
+    shown = capsys.readouterr().out
+    assert json.loads(shown)["epochs"] == 7
+    file = tmp_path / "mtl_kd.json"
+    file.write_text(shown, encoding="utf-8")
+    assert main(["show", "mtl_kd", "--config", str(file)]) == 0
+    assert capsys.readouterr().out == shown
+    assert main(["show", "mtl_kd", "--preset", "none"]) == 2
+    assert "--preset: got 'none', expected one of" in capsys.readouterr().err
+
+
+@pytest.mark.torch
+def test_checkpoints_are_as_readable_as_other_files(tmp_path: Path) -> None:
+    """A folder of runs may be shared: the user's own mask decides, and nothing else."""
+    net = FaceNet(FaceConfig(widths=(2, 2, 2, 2), blocks=(0, 0, 0)))
+    weights = net.state_dict()
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, Checkpoint("face", {}, 1, weights, weights))
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.torch
+def test_a_folder_is_no_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line names the file that is probably meant."""
+    command = ["evaluate", "face", "--checkpoint", str(tmp_path), "--data", "none"]
+    assert main(command) == 1
+    assert "is a folder, expected a checkpoint in it" in capsys.readouterr().err

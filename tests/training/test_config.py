@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from edge_affect.errors import ConfigError
-from training.engine.config import differing_keys, from_plain, read_config, to_plain
+from training.engine.config import differences, from_plain, read_config, to_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ def test_read_config_refuses_what_no_run_can_have(setting: str, told: str) -> No
         read_config(Ranged(), None, [setting])
 
 
-def test_differing_keys_compares_values_not_types() -> None:
+def test_differences_compares_values_not_types() -> None:
     """A list that JSON made of a tuple is no difference."""
-    assert differing_keys(Outer(), {"rate": 0.5, "inner": {"widths": [1, 2]}}) == []
-    assert differing_keys(Outer(), {"rate": 0.1}) == ["inner", "rate"]
+    assert differences(Outer(), {"rate": 0.5, "inner": {"widths": [1, 2]}}) == []
+    told = differences(Outer(), {"rate": 0.1, "inner": {"widths": [3]}})
+    assert told == ["inner.widths: got [1, 2], it has [3]", "rate: got 0.5, it has 0.1"]
+    assert differences(Outer(), {"rate": 0.5})[0].endswith("it has none")

@@ -102,7 +102,7 @@ def test_readers_refuse_an_empty_root(
     load: Callable[[Path], object], tmp_path: Path
 ) -> None:
     """The error is one line and names the file."""
-    with pytest.raises(DataError, match=r"\.csv: cannot be read") as caught:
+    with pytest.raises(DataError, match=r"\.csv: is not there") as caught:
         load(tmp_path)
     assert "\n" not in str(caught.value)
 

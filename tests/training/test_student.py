@@ -201,7 +201,7 @@ def test_distill_refuses_to_go_on_with_another_teacher(
         tmp_path / "other",
     )
     label_pictures(other, made_root, ("ferplus", "diffusionfer"), tmp_path / "soft")
-    with pytest.raises(DataError, match="another sources"):
+    with pytest.raises(DataError, match="settings: sources: got"):
         distill(config, _inputs(made_root), tmp_path / "soft", tmp_path / "run")
 
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from training.claims.base import Claim, Study
 from training.claims.results import write_document
 from training.claims.runner import Ground
 from training.engine.cache import file_key
 from training.engine.config import to_plain
 from training.engine.loop import run
+from training.engine.progress import progress
 from training.provenance import machine_info, source_commit
 from training.recipes.byel import load_byel
 from training.recipes.byel.pictures import (
@@ -96,7 +95,7 @@ def tune(data: Path, work: Path, path: Path) -> Path:
     """
     pictures = synthetic_pictures(data)
     records = []
-    for number, setting in enumerate(tqdm(TRIED, desc="byel settings", disable=None)):
+    for number, setting in enumerate(progress(TRIED, "settings of byel")):
         config = replace(ByelTraining(), **setting)
         folds = []
         for fold in range(FOLDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,11 +11,12 @@ from pathlib import Path
 from edge_affect.errors import UsageError
 from training.claims.base import Study
 from training.claims.report import report
-from training.claims.runner import Ground, clips_ground, run_study
+from training.claims.runner import Ground, clips_ground, is_finished, run_study
 from training.engine import distributed
 from training.engine.files import written_whole
 from training.synthetic.synthesize import synthesize
 
+_LOG = logging.getLogger(__name__)
 STUDIES = (
     "byel",
     "byel_stills",
@@ -71,7 +73,11 @@ def run_claims(names: Sequence[str], claims: Claims) -> None:
         raise UsageError("torchrun: claims are the work of one process; start it alone")
     for name in names or STUDIES:
         study = open_study(name)
-        run_study(study, _ground(study, claims), range(1, claims.seeds + 1))
+        seeds = range(1, claims.seeds + 1)
+        if is_finished(study, claims.results, seeds):
+            _LOG.info("%s: all runs of %d seeds are there", name, claims.seeds)
+        else:
+            run_study(study, _ground(study, claims), seeds)
         write_page(claims)
 
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from tqdm import tqdm
-
 from edge_affect.errors import DataError
 from training.claims.base import Material, Study
-from training.claims.results import PREFIX, Results
+from training.claims.results import PREFIX, Results, read_results
 from training.clips.recipe import load_tape
 from training.engine.config import to_plain
+from training.engine.progress import progress
 from training.features.text import is_mechanism
 from training.inputs import Inputs
 
@@ -48,20 +47,45 @@ def run_study(study: Study, ground: Ground, seeds: Sequence[int]) -> Path:
     Raises:
         DataError: The data cannot be read, or a run failed.
     """
-    path = ground.results / f"{PREFIX}{study.name}.json"
+    path = _result_file(study, ground.results)
     results = Results.open(path, ground.data)
-    missing = [
+    missing = _missing(study, results, seeds)
+    if missing:
+        material = ground.load()
+        for arm, config in progress(missing, f"runs of {study.name}"):
+            results.add(_run(study, arm, config, material, ground.out))
+        shutil.rmtree(ground.out / study.name, ignore_errors=True)
+    return path
+
+
+def is_finished(study: Study, results: Path, seeds: Sequence[int]) -> bool:
+    """Tell whether every run is in the result file, whatever was filmed here.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    path = _result_file(study, results)
+    if not path.exists():
+        return False
+    stored = read_results(path)
+    held = Results(path, stored["data"], stored["records"])
+    return not _missing(study, held, seeds)
+
+
+def _result_file(study: Study, results: Path) -> Path:
+    return results / f"{PREFIX}{study.name}.json"
+
+
+def _missing(
+    study: Study, results: Results, seeds: Sequence[int]
+) -> list[tuple[str, Any]]:
+    """Return arms and settings of the runs that are not finished."""
+    return [
         (arm, replace(config, seed=seed))
         for seed in seeds
         for arm, config in study.arms.items()
         if not results.has(arm, seed, to_plain(replace(config, seed=seed)))
     ]
-    if missing:
-        material = ground.load()
-        for arm, config in tqdm(missing, desc=study.name, disable=None):
-            results.add(_run(study, arm, config, material, ground.out))
-        shutil.rmtree(ground.out / study.name, ignore_errors=True)
-    return path
 
 
 def _run(

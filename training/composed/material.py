@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from edge_affect.labels import EXPRESSIONS
 from training.composed.compose import FacePool, Programme, Sequence
@@ -18,6 +17,7 @@ from training.composed.simulated import SEEDS, Drive, film
 from training.composed.tracks import embed_tracks
 from training.data.emodb import load_emodb
 from training.engine.cache import cached, file_key
+from training.engine.progress import progress
 from training.models.face import FACE_EXPRESSIONS, FaceNet
 from training.models.load import load_face_net, load_voice_net
 from training.models.voice import VoiceNet
@@ -151,7 +151,7 @@ class Gatherer:
         count = config.dev_drives if part == "dev" else config.drives
         seeds = range(SEEDS[part], SEEDS[part] + count)
         sequences = []
-        for seed in tqdm(seeds, desc="film drives", leave=False, disable=None):
+        for seed in progress(seeds, "drives filmed"):
             path = self.cache / f"drive-{seed}-{config.drive_s:g}s.npz"
             drive = cached(path, partial(film, seed, config.drive_s))
             sequences.append(_watched(self.frozen, drive))

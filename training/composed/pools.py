@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from training.augment import AugmentConfig, augment_faces
 from training.composed.compose import FacePool
 from training.data.diffusionfer import load_diffusionfer
 from training.data.ferplus import load_ferplus
 from training.engine.cache import Arrays, cached, settings_key
+from training.engine.progress import progress
 from training.models.face import FACE_EXPRESSIONS, FaceNet
 from training.recipes.face import TRAIN_PX, run_face, to_class_order
 
@@ -108,7 +108,7 @@ def embed_pictures(
     random = torch.Generator().manual_seed(seed)
     pictures = torch.from_numpy(luma)
     looks = []
-    for copy in tqdm(range(copies), desc="embed pictures", leave=False, disable=None):
+    for copy in progress(range(copies), "copies of pictures embedded"):
         parts = []
         for start in range(0, len(luma), _BATCH):
             changed = pictures[start : start + _BATCH, None].float()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from edge_affect.labels import VOICE_EMOTIONS
 from edge_affect.types import SAMPLE_RATE_HZ
 from training.composed.compose import CELL_HZ, class_sequence, segments
 from training.engine.cache import Arrays
+from training.engine.progress import progress
 from training.models.face import FACE_EXPRESSIONS
 from training.models.voice import VoiceNet
 from training.recipes.voice import Spoken, run_voice
@@ -60,7 +60,7 @@ def embed_tracks(
         ``classes (N, cells)`` and ``voices (N, hops, E)``.
     """
     classes, voices = [], []
-    for seed in tqdm(seeds, desc="embed voices", leave=False, disable=None):
+    for seed in progress(seeds, "voices embedded"):
         random = np.random.default_rng(seed)
         drawn = class_sequence(cells, prior, random)
         track = voice_track(drawn, spoken, random)

@@ -35,6 +35,10 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path}: is not there; expected the data root's layout, see docs/data.md"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from error
     missing = [name for name in columns if not rows or name not in rows[0]]

@@ -26,6 +26,9 @@ ABOVE_ZERO = {"learning_rate", "fine_rate", "rate_hz", "temperature", "window_s"
 SHARES = {"dropout", "average", "decay", "stage_1_share", "kd_share", "mask_share"}
 """Settings between 0 and 1."""
 
+_NONE = "none"
+"""Stands for a setting that one side does not know."""
+
 
 def check_choice(name: str, got: str, choices: Sequence[str]) -> None:
     """Check a setting that has only some values.
@@ -167,12 +170,14 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
-def differing_keys(config: Any, plain: dict[str, Any]) -> list[str]:
-    """Name the settings in which ``plain`` differs from ``config``."""
-    ours = to_plain(config)
-    missing = object()
-    return sorted(
-        key
-        for key in ours.keys() | plain.keys()
-        if ours.get(key, missing) != plain.get(key, missing)
-    )
+def differences(config: Any, plain: dict[str, Any], where: str = "") -> list[str]:
+    """Tell the settings in which ``plain`` differs from ``config``, one phrase each."""
+    ours = config if isinstance(config, dict) else to_plain(config)
+    told = []
+    for key in sorted(ours.keys() | plain.keys()):
+        mine, its = ours.get(key, _NONE), plain.get(key, _NONE)
+        if isinstance(mine, dict) and isinstance(its, dict):
+            told += differences(mine, its, f"{where}{key}.")
+        elif mine != its:
+            told.append(f"{where}{key}: got {mine}, it has {its}")
+    return told

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edge_affect.errors import DataError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None)
+"""What a full disk says; libraries that lose the number mostly met one."""
 
 
 @contextmanager
@@ -28,7 +32,8 @@ def written_whole(path: Path) -> Iterator[Path]:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
+        mend = "free some space" if error.errno in _FULL else "name another place"
         raise DataError(
             f"{path}: cannot be written ({error.strerror or error}); what was there is "
-            "untouched; free some space and run the same command again"
+            f"untouched; {mend} and run the same command again"
         ) from error

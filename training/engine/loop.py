@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from edge_affect.errors import ConfigError, DataError, UsageError
 from training.engine import distributed
@@ -24,8 +23,9 @@ from training.engine.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from training.engine.config import check_choice, differing_keys, to_plain
+from training.engine.config import check_choice, differences, to_plain
 from training.engine.curves import Curves
+from training.engine.progress import progress
 
 _LOG = logging.getLogger(__name__)
 
@@ -124,6 +124,10 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
         The optimiser's state is restored after it.
         """
 
+    def title(self) -> str:
+        """Return what the run is called in its log: the recipe, or a stage of it."""
+        return self.recipe
+
     def rate(self, step: int) -> float:
         """Return the learning rate at global ``step``."""
         highest, schedule = self.config.learning_rate, self.config.schedule
@@ -146,15 +150,9 @@ class Trainer(ABC, Generic[SettingsT, NetT]):
         random = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
         self.net.train()
-        progress = tqdm(
-            self.losses(random),
-            desc=f"{self.recipe} {epoch + 1}/{self.config.epochs}",
-            total=self.steps,
-            leave=False,
-            disable=None if distributed.rank() == 0 else True,
-        )
+        told = f"{self.title()} epoch {epoch + 1} of {self.config.epochs}, batches"
         total = 0.0
-        for step, loss in enumerate(progress):
+        for step, loss in enumerate(progress(self.losses(random), told, self.steps)):
             value = loss.detach().item()
             if not math.isfinite(value):
                 raise self._not_finite("loss", value, epoch)
@@ -221,13 +219,13 @@ def run(trainer: Trainer[Any, Any], out: Path) -> Path:
             f"torchrun: got {distributed.world_size()} processes, but {trainer.recipe} "
             "is the work of one; start it without"
         )
-    progress = _begin(trainer, out / "last.safetensors")
+    so_far = _begin(trainer, out / "last.safetensors")
     best = out / "best.safetensors"
-    curves = Curves(out / "curves", progress.epoch)
-    for epoch in range(progress.epoch, trainer.config.epochs):
-        if progress.is_spent(trainer.config.patience):
+    curves = Curves(out / "curves", so_far.epoch)
+    for epoch in range(so_far.epoch, trainer.config.epochs):
+        if so_far.is_spent(trainer.config.patience):
             break
-        progress.epoch = epoch + 1
+        so_far.epoch = epoch + 1
         loss = trainer.train_epoch(epoch)
         figures = {f"dev_{name}": value for name, value in trainer.evaluate().items()}
         figure = distributed.agreed(figures[f"dev_{trainer.selection}"])
@@ -237,9 +235,9 @@ def run(trainer: Trainer[Any, Any], out: Path) -> Path:
                 f"at epoch {epoch + 1}; the last checkpoint is intact; look at its "
                 "labels"
             )
-        is_best = progress.tell(figure)
-        figures[f"best_{trainer.selection}"] = progress.best
-        figures["best_epoch"] = progress.best_epoch
+        is_best = so_far.tell(figure)
+        figures[f"best_{trainer.selection}"] = so_far.best
+        figures["best_epoch"] = so_far.best_epoch
         if distributed.rank() == 0:
             if is_best:
                 save_checkpoint(best, _checkpoint(trainer, epoch + 1, figures, {}))
@@ -248,7 +246,10 @@ def run(trainer: Trainer[Any, Any], out: Path) -> Path:
             save_checkpoint(out / "last.safetensors", last)
         curves.add(epoch + 1, {"loss": loss, **figures})
         told = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
-        _LOG.info("%s epoch %d: loss %.4f, %s", trainer.recipe, epoch + 1, loss, told)
+        if distributed.rank() == 0:
+            _LOG.info(
+                "%s epoch %d: loss %.4f, %s", trainer.title(), epoch + 1, loss, told
+            )
         distributed.barrier()
     curves.close()
     return best
@@ -282,6 +283,13 @@ def _begin(trainer: Trainer[Any, Any], last: Path) -> _Progress:
         return _Progress()
     resumed = load_checkpoint(last, trainer.recipe)
     _restore(trainer, resumed, last)
+    if distributed.rank() == 0:
+        _LOG.info(
+            "%s: going on after epoch %d of %d",
+            trainer.title(),
+            resumed.epoch,
+            trainer.config.epochs,
+        )
     best = resumed.metrics[f"best_{trainer.selection}"]
     return _Progress(resumed.epoch, best, resumed.metrics["best_epoch"])
 
@@ -305,11 +313,12 @@ def _checkpoint(
 
 
 def _restore(trainer: Trainer[Any, Any], resumed: Checkpoint, path: Path) -> None:
-    other = differing_keys(trainer.config, resumed.config)
+    other = differences(trainer.config, resumed.config)
     if other:
         raise DataError(
-            f"{path}: was trained with another {', '.join(other)}; "
-            "give another --out or remove it"
+            f"{path}: was trained with other settings: {'; '.join(other)}; give "
+            "another --out, or remove it to begin again (rates depend on the length "
+            "of a run, so none can be made longer)"
         )
     if resumed.data != trainer.data:
         raise DataError(

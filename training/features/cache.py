@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from edge_affect.errors import DataError
 from training.data.aff_wild2 import (
@@ -20,6 +19,7 @@ from training.data.aff_wild2 import (
 )
 from training.engine.distributed import barrier, rank, world_size
 from training.engine.files import written_whole
+from training.engine.progress import progress
 from training.features.base import FaceBackbone, Floats, SoundBackbone
 from training.features.clips import ClipFeatures
 
@@ -43,8 +43,9 @@ def gather_features(
         DataError: A picture, a sound or a cached file cannot be read, or the disk is
             full. What was computed before stays.
     """
+    _tell_of_silence(clips)
     mine = clips[rank() :: world_size()]
-    for clip in tqdm(mine, desc="features", leave=False, disable=None):
+    for clip in progress(mine, "clips with features"):
         _face_features(clip, face, cache)
         _sound_features(clip, sound, cache)
     barrier()
@@ -64,6 +65,18 @@ def gather_features(
     ]
 
 
+def _tell_of_silence(clips: Sequence[LabelledClip]) -> None:
+    silent = [clip.name for clip in clips if clip.video is None and clip.sound is None]
+    if silent and rank() == 0:
+        _LOG.warning(
+            "%d of %d clips have neither video nor sound, %s the first: they count as "
+            "silence",
+            len(silent),
+            len(clips),
+            silent[0],
+        )
+
+
 def clip_key(clip: LabelledClip) -> str:
     """Return a name for what is computed of a clip, another one when it was replaced.
 
@@ -73,8 +86,11 @@ def clip_key(clip: LabelledClip) -> str:
     told = [str(clip.crops.resolve()), str(len(clip.present))]
     told.append(str(int(clip.present.sum())))
     shown = np.flatnonzero(clip.present)
-    rows = shown[np.linspace(0, len(shown) - 1, _CROPS_TOLD).astype(np.int64)]
-    crops = [clip.crop_path(int(row)) for row in rows] if len(shown) else []
+    if len(shown):
+        rows = shown[np.linspace(0, len(shown) - 1, _CROPS_TOLD).astype(np.int64)]
+        crops = [clip.crop_path(int(row)) for row in rows]
+    else:
+        crops = []
     for file in (clip.video, clip.sound, *crops):
         if file is not None:
             stat = file.stat()
@@ -100,7 +116,8 @@ def _sound_features(clip: LabelledClip, sound: SoundBackbone, cache: Path) -> Fl
         try:
             heard = read_sound(clip)
         except NoSoundError as error:
-            _LOG.warning("%s; it counts as silence", error)
+            if clip.video is not None:
+                _LOG.warning("%s; it counts as silence", error)
             return np.zeros((len(times_s), sound.width), np.float32)
         return sound.embed(heard, times_s)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable
 from importlib import import_module
@@ -15,6 +16,7 @@ from edge_affect.errors import DataError, missing_dependency
 from training.engine import distributed
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 _TRAINING_ONLY = {"masked_spec_embed"}
 """Weights that no frozen network reads: Wav2Vec 2.0's stand-in for what is masked."""
 
@@ -43,6 +45,12 @@ def loaded(kind: str, source: str, load: Callable[[str], T]) -> T:
     Raises:
         DataError: It is neither, or what is there cannot be read.
     """
+    if not Path(source).is_dir():
+        _LOG.info(
+            "%s:%s: looking for it, in the cache and then on its hub", kind, source
+        )
+    # Its retries tell each failure twice; the last one is told below.
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     try:
         return load(source)
     # transformers raises what its parsers raise: a damaged file gives any of these.
@@ -54,7 +62,7 @@ def loaded(kind: str, source: str, load: Callable[[str], T]) -> T:
         RuntimeError,
         SafetensorError,
     ) as error:
-        why = " ".join(str(error).split())[:160]
+        why = " ".join(str(error).split()).partition(". ")[0][:120]
         raise DataError(
             f"{kind}:{source}: got neither a folder with a model nor a name that is "
             f"cached or can be fetched ({why}); fetch it where there is a network and "

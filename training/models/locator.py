@@ -37,12 +37,11 @@ class LocatorOutput(NamedTuple):
     """``(B, 10, …)`` x and y of the five points, from the cell's middle, in widths."""
 
 
-class LocatorNet(nn.Module):
+class Pyramid(nn.Module):
     """Strided convolutions down to stride 32, added back up to stride 8."""
 
     def __init__(self, config: LocatorConfig) -> None:
         super().__init__()
-        self.config = config
         stages: list[nn.Module] = []
         inputs = 1
         for width, blocks in zip(config.widths, config.blocks, strict=True):
@@ -57,11 +56,9 @@ class LocatorNet(nn.Module):
         self.grow = nn.Upsample(scale_factor=2, mode="nearest")
         self.merge = ConvNormRelu(config.head, config.head)
         self.read = nn.Conv2d(config.head, 12, 1)
-        self.move_scores(-4.0)  # one cell in fifty or so, as focal losses start
 
-    def forward(self, luma: Tensor) -> LocatorOutput:
-        """Run on ``(B, 1, H, W)`` float32 luma in [0, 255], sides multiples of 32."""
-        x = (luma - 128.0) / 64.0
+    def forward(self, x: Tensor) -> Tensor:
+        """Run on ``(B, 1, H, W)``, sides multiples of 32; ``(B, 12, H / 8, W / 8)``."""
         levels = []
         for stage in self.stages:
             x = stage(x)
@@ -69,13 +66,28 @@ class LocatorNet(nn.Module):
         seen = self.laterals[2](levels[4])
         for level in (1, 0):
             seen = self.laterals[level](levels[level + 2]) + self.grow(seen)
-        told = self.read(self.merge(seen))
+        told: Tensor = self.read(self.merge(seen))
+        return told
+
+
+class LocatorNet(nn.Module):
+    """Reads faces off a pyramid of features, in every cell of a map."""
+
+    def __init__(self, config: LocatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.features = Pyramid(config)
+        self.move_scores(-4.0)  # one cell in fifty or so, as focal losses start
+
+    def forward(self, luma: Tensor) -> LocatorOutput:
+        """Run on ``(B, 1, H, W)`` float32 luma in [0, 255], sides multiples of 32."""
+        told = self.features((luma - 128.0) / 64.0)
         return LocatorOutput(told[:, :1], told[:, 1:2], told[:, 2:])
 
     @torch.no_grad()
     def move_scores(self, by: float) -> None:
         """Add ``by`` to every score from now on."""
-        bias = self.read.bias
+        bias = self.features.read.bias
         if bias is not None:
             bias[0] += by
 

@@ -341,7 +341,8 @@ def _frozen(inputs: Inputs) -> tuple[Path, Path]:
     if inputs.face is None or inputs.voice is None:
         raise UsageError(
             "affect: got no --face or no --voice; expected the best.safetensors of "
-            "both recipes, which embed what it trains on"
+            "both recipes, which embed what it trains on (evaluate student measures a "
+            "distilled network on clips)"
         )
     return inputs.face, inputs.voice
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import multiprocessing
 from collections.abc import Iterator
@@ -13,16 +14,17 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from edge_affect.errors import UsageError
 from training.engine.cache import Arrays
+from training.engine.progress import progress
 from training.synthetic.annotations import write_annotations
 from training.synthetic.film import SIZE_PX, film_clip
 from training.synthetic.oracle import METHOD, measure_oracle
 from training.synthetic.plan import FAMILIES, REVISION, ClipPlan, plan_clips
 from training.synthetic.store import MANIFEST, Store
 
+_LOG = logging.getLogger(__name__)
 SCHEMA = 1
 """Of the manifest."""
 DURATION_S = 16.0
@@ -74,15 +76,13 @@ def synthesize(  # noqa: PLR0913 - a set has this many settings
     if not missing and _is_whole(out / MANIFEST, order, clips):
         return out / MANIFEST
     film = partial(_film, store, duration_s=duration_s)
-    for _ in tqdm(
-        _each(film, missing, workers),
-        desc=f"film family {family}",
-        unit="clip",
-        total=clips,
-        initial=clips - len(missing),
-        disable=None,
+    done = clips - len(missing)
+    _LOG.info("filming %d clips of family %s into %s", len(missing), family, out)
+    for _ in progress(
+        _each(film, missing, workers), f"clips of family {family}", clips, done=done
     ):
         pass
+    _LOG.info("measuring what the truth itself would score: some minutes")
     truths = [store.truth(plan) for plan in plans]
     write_annotations(out, plans, truths, store.write)
     manifest = {

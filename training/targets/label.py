@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from tqdm import tqdm
 
 from edge_affect.errors import UsageError
 from edge_affect.labels import EXPRESSIONS
@@ -20,6 +19,7 @@ from training.clips.tape import Tape
 from training.clips.trainer import estimate_rows
 from training.engine import distributed
 from training.engine.cache import file_key
+from training.engine.progress import progress
 from training.features.clips import ClipFeatures
 from training.inputs import Inputs
 from training.models.face import FACE_EXPRESSIONS
@@ -84,7 +84,7 @@ def label_clips(
     clips = load_clips(inputs, config, split)
     net = load_net(kind, checkpoint, Tape.join(clips[:1]))
     mine = clips[distributed.rank() :: distributed.world_size()]
-    for clip in tqdm(mine, desc=f"label {split}", leave=False, disable=None):
+    for clip in progress(mine, f"clips labelled, {split}"):
         part, data = clip_part(split, clip.name), clip_digest(clip)
         if not folder.holds(part, data):
             estimates = _estimates(kind, config, net, clip)
@@ -114,7 +114,7 @@ def label_pictures(
     teacher = Teacher("face", file_key(checkpoint), FACE_EXPRESSIONS)
     folder = _begin(out, teacher)
     mine = sets[distributed.rank() :: distributed.world_size()]
-    for name in tqdm(mine, desc="label pictures", leave=False, disable=None):
+    for name in progress(mine, "picture sets labelled"):
         found = read_pictures(name, root)
         part, data = picture_part(name), pictures_digest(found.names, found.luma)
         if folder.holds(part, data):

@@ -31,6 +31,10 @@ class TemporalTrainer(ClipTrainer[CapnetTraining, CapnetNet]):
     task = "VA"
     config_type = CapnetTraining
 
+    def title(self) -> str:
+        """Return the stage's name."""
+        return "capnet stage 2, LSTM"
+
     @classmethod
     def new_net(cls, config: CapnetTraining, face: int, sound: int) -> CapnetNet:  # noqa: ARG003
         """Return the network with what this stage does not train frozen."""
@@ -66,6 +70,10 @@ class TemporalTrainer(ClipTrainer[CapnetTraining, CapnetNet]):
 class HeadTrainer(TemporalTrainer):
     """Stage 3: the dense layers alone."""
 
+    def title(self) -> str:
+        """Return the stage's name."""
+        return "capnet stage 3, dense layers"
+
     @classmethod
     def frozen(cls, net: CapnetNet) -> tuple[nn.Module, ...]:
         """Return the companion and the LSTM."""
@@ -74,6 +82,10 @@ class HeadTrainer(TemporalTrainer):
 
 class CompanionTrainer(TemporalTrainer):
     """Stage 1 on features: FER-Tuned, a dense layer on the current frame's face."""
+
+    def title(self) -> str:
+        """Return the stage's name."""
+        return "capnet stage 1, companion"
 
     @classmethod
     def frozen(cls, net: CapnetNet) -> tuple[nn.Module, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from edge_affect.sensing.align import affine_from_points, box_from_points
 from edge_affect.sources.simulated import driver_from_seed
 from edge_affect.types import Frame
-from training.augment import AugmentConfig, augment_faces
+from training.augment import MIRROR_SHARE, AugmentConfig, augment_faces
 from training.data.diffusionfer import load_diffusionfer
 from training.data.photos import load_photos
 from training.data.root import HELD_OUT_SHARE, unit_hash
 from training.engine.cache import cached, file_key, settings_key
+from training.engine.progress import progress
 from training.models.face import FACE_SIGNALS, INPUT_PX, POSE_SCALE_DEG, POSE_SIGNALS
 from training.teachers.landmarker import MODEL, Landmarker
 from training.teachers.signals import (
@@ -86,7 +86,7 @@ def load_signals(root: Path, cache: Path, part: str) -> SignalFaces:
 def _label(root: Path, part: str) -> dict[str, NDArray[Any]]:
     locator, landmarker = YuNet(root), Landmarker(root)
     luma, values, kept = [], [], []
-    shown = tqdm(_originals(root, part), desc=f"signals {part}", disable=None)
+    shown = progress(_originals(root, part), f"faces with signals, {part}")
     for picture, points in locator.alone(shown, LEAST_SCORE):
         if box_from_points(points)[2] < LEAST_FACE_PX:
             continue
@@ -157,12 +157,12 @@ class TaughtSignals:
         """Return ``count`` faces, changed; one that is mirrored turns the other way."""
         faces = self.train
         rows = torch.randint(len(faces), (count,), generator=random)
-        mirrored = torch.rand(count, generator=random) < config.mirror_share
+        mirrored = torch.rand(count, generator=random) < MIRROR_SHARE
         luma, values = faces.luma[rows][:, None].float(), faces.values[rows]
         luma = torch.where(mirrored[:, None, None, None], luma.flip(-1), luma)
         signs = torch.from_numpy(MIRRORED_SIGNALS)
         values = torch.where(mirrored[:, None], values * signs, values)
-        images = augment_faces(luma, replace(config, mirror_share=0.0), random)
+        images = augment_faces(luma, config, random, mirrors=False)
         return DrawnFaces(images, values, faces.kept[rows], faces.values.std(0))
 
     @torch.no_grad()

@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from edge_affect.sensing.align import box_from_points
 from edge_affect.sources.simulated import driver_from_seed
@@ -17,6 +16,7 @@ from training.data.diffusionfer import load_diffusionfer
 from training.data.photos import load_photos
 from training.data.root import HELD_OUT_SHARE, unit_hash
 from training.engine.cache import cached, file_key, settings_key
+from training.engine.progress import progress
 from training.teachers.yunet import MODEL, YuNet
 
 SIDE_PX = 256
@@ -69,7 +69,7 @@ def load_faces(root: Path, cache: Path, part: str) -> Faces:
 
 def _found(root: Path, part: str) -> dict[str, NDArray[np.generic]]:
     pictures, sizes, points = [], [], []
-    shown = tqdm(_originals(root, part), desc=f"faces {part}", disable=None)
+    shown = progress(_originals(root, part), f"faces, {part}")
     for picture, found in YuNet(root).alone(shown, LEAST_SCORE):
         height, width = picture.shape[:2]
         shrink = min(1.0, SIDE_PX / max(height, width))

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from edge_affect.errors import DataError
 from training.data.aff_wild2 import NoSoundError, load_aff_wild2, read_sound
 from training.data.aff_wild2.layout import SETS
 from training.engine.cache import content_key
+from training.engine.progress import progress
 from training.inputs import Inputs
 from training.models.load import TRAIN_ONLY
 from training.models.voice import VoiceNet
@@ -117,7 +117,7 @@ def hear_clips(inputs: Inputs, targets: TargetFolder) -> list[Heard]:
     """
     clips = load_aff_wild2(inputs.data, "train", SETS)
     heard = []
-    for clip in tqdm(clips, desc="hear clips", leave=False, disable=None):
+    for clip in progress(clips, "clips heard"):
         try:
             sound = read_sound(clip)
         except NoSoundError:
