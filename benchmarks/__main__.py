@@ -14,7 +14,7 @@ from benchmarks.compare import measure_differences
 from benchmarks.graphs import measure_graphs
 from benchmarks.peer import quantize_peer
 from benchmarks.progress import Progress
-from benchmarks.records import Record, Result, save_result
+from benchmarks.records import Record, Result, check_writable, save_result
 from benchmarks.subject import Subject, open_subject
 from benchmarks.table import render
 from benchmarks.targets import measure_targets
@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "graphs": _graphs,
             "targets": _targets,
         }[given.command]
+        check_writable(given.json)
         run, records = measure(given, progress)
         save_result(given.json, Result(machine_info(), run, tuple(records)))
     except EdgeAffectError as error:
@@ -109,10 +110,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"got {value}, expected at least 1")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected 1 or more")
+    return int(text)
 
 
 def _bundle_target(text: str) -> tuple[Path, str]:

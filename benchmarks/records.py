@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -131,6 +132,21 @@ def save_result(path: Path, result: Result) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def check_writable(path: Path) -> None:
+    """Refuse, before anything is measured, what no result could be written to.
+
+    Raises:
+        DataError: It is a folder, or its folder cannot be made or written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(path.parent, os.W_OK) and not path.is_dir()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+    if not writable:
+        raise DataError(f"{path}: cannot be written; expected a file's name")
 
 
 def load_result(path: Path) -> Result:

@@ -56,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="benchmark results that were measured on these graphs",
     )
+    add(
+        "--heads",
+        choices=("all", "signals"),
+        default="all",
+        help="signals: the card's heads without emotions, for graphs exported so",
+    )
     add("--ship", action="store_true", help="also put it into edge_affect/bundles")
     checks = commands.add_parser("check", help="verify a bundle and describe it")
     checks.add_argument("bundle", type=Path, metavar="DIR")
@@ -71,6 +77,7 @@ def _pack(given: argparse.Namespace) -> int:
             given.version,
             given.card,
             tuple(given.figures),
+            given.heads,
         )
     )
     print(describe(bundle))

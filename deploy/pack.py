@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.figures import read_figures
 from deploy.files import read_file, staged_bundle
@@ -15,6 +16,7 @@ from edge_affect.labels import TARGETS
 from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.model.fields import MAX_JSON_BYTES, Fields, parse_json
 from edge_affect.model.manifest import GRAPH_NAMES, MANIFEST_FILE, SCHEMA
+from edge_affect.model.purpose import EMOTION_HEADS
 from edge_affect.sensing.preprocessing import sensed
 
 CARD_FILE = "card.json"
@@ -47,6 +49,8 @@ class PackSettings:
     """What is known of the graphs; None for ``card.json`` beside them."""
     figures: tuple[Path, ...] = ()
     """Result files of ``python -m benchmarks``, measured on these very graphs."""
+    heads: str = "all"
+    """``signals`` takes the card without its emotion heads."""
 
 
 def pack(settings: PackSettings) -> Bundle:
@@ -74,18 +78,25 @@ def _graph_files(folder: Path) -> dict[str, bytes]:
     strange = sorted(found - set(names))
     if strange or not found:
         raise BundleError(
-            f"{folder}: got {strange[0] if strange else 'no graph'}, expected files "
-            f"GRAPH.TARGET.onnx with GRAPH one of {', '.join(GRAPH_NAMES)} and TARGET "
-            f"one of {', '.join(TARGETS)}"
+            f"{folder}: got {strange[0] if strange else 'no graph'}, expected nothing "
+            f"but GRAPH.TARGET.onnx with GRAPH one of {', '.join(GRAPH_NAMES)} and "
+            f"TARGET one of {', '.join(TARGETS)}; keep other files elsewhere"
         )
     return {name: read_file(folder / name) for name in names if name in found}
 
 
 def _manifest(settings: PackSettings, files: Mapping[str, bytes]) -> dict[str, object]:
     path = settings.card or settings.graphs / CARD_FILE
+    if not path.exists():
+        raise BundleError(
+            f"{path}: is not there; expected --card with what is known of the graphs, "
+            "such as deploy/cards/edge-affect-thin.json"
+        )
     parsed = parse_json(read_file(path), path.name)
     Fields(parsed, path.name, CARD_KEYS, ("preprocessing",))
     card = parsed if isinstance(parsed, dict) else {}
+    if settings.heads == "signals":
+        card = _signals_only(card)
     graphs: dict[str, dict[str, object]] = {}
     digests = {}
     for file, content in files.items():
@@ -107,6 +118,15 @@ def _manifest(settings: PackSettings, files: Mapping[str, bytes]) -> dict[str, o
     }
     _check_size(manifest)
     return manifest
+
+
+def _signals_only(card: dict[str, Any]) -> dict[str, Any]:
+    """Return a card without heads that tell of an emotion, and what is said of them."""
+    return card | {
+        "heads": {k: v for k, v in card["heads"].items() if k not in EMOTION_HEADS},
+        "ranges": {k: v for k, v in card["ranges"].items() if k not in EMOTION_HEADS},
+        "temperatures": {},
+    }
 
 
 def _check_size(manifest: Mapping[str, object]) -> None:

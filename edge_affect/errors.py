@@ -74,11 +74,16 @@ def missing_package(
     return missing_dependency(package, extra, purpose)
 
 
+def _from(extra: str) -> str:
+    """Return what the extra is of: the workshop's come with a checkout alone."""
+    return "." if extra in ("train", "quantize") else "edge_affect"
+
+
 def missing_dependency(
     package: str, extra: str, purpose: str
 ) -> MissingDependencyError:
     """Return the error for an absent optional ``package`` of ``extra``."""
     return MissingDependencyError(
         f"{purpose} needs the package {package!r}, which is not installed; "
-        f"install it with: python -m pip install 'edge_affect[{extra}]'"
+        f"install it with: python -m pip install '{_from(extra)}[{extra}]'"
     )

@@ -43,7 +43,12 @@ def build_parser() -> argparse.ArgumentParser:
                 "that sensitivity wrote, for its MIXED",
             )
         if name == "qat":
-            command.add_argument("--steps", type=_positive, default=400)
+            command.add_argument(
+                "--steps",
+                type=_positive,
+                default=400,
+                help="batches to train on (default: %(default)s)",
+            )
         if name == "sensitivity":
             command.add_argument("--plot", type=Path, help="SVG file to write as well")
     export = commands.add_parser(
@@ -61,11 +66,15 @@ def build_parser() -> argparse.ArgumentParser:
     _add_network(parity)
     _add_target(parity)
     parity.add_argument("--file", required=True, type=Path, help="the graph")
-    parity.add_argument("--steps", type=_positive, default=200)
+    parity.add_argument(
+        "--steps", type=_positive, default=200, help="default: %(default)s"
+    )
     _add_drift(commands.add_parser("drift", help="look whether int8 state wanders off"))
     check = commands.add_parser("check", help="prove the rules of a target on a file")
-    check.add_argument("file", type=Path)
-    check.add_argument("--target", choices=TARGETS, required=True)
+    check.add_argument("file", type=Path, help="an ONNX graph")
+    check.add_argument(
+        "--target", choices=TARGETS, required=True, help="what it is made for"
+    )
     return parser
 
 
@@ -78,15 +87,16 @@ def _add_drift(command: argparse.ArgumentParser) -> None:
     _add_network(command, STREAMED_NAMES)
     _add_material(command)
     command.add_argument("--file", required=True, type=Path, help="the int8 graph")
-    command.add_argument("--steps", type=_positive, default=10_000)
+    command.add_argument(
+        "--steps", type=_positive, default=10_000, help="default: %(default)s"
+    )
     command.add_argument("--out", required=True, type=Path, help="file to write")
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"got {value}, expected at least 1")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected 1 or more")
+    return int(text)
 
 
 def _add_network(
@@ -99,7 +109,12 @@ def _add_network(
 
 
 def _add_target(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--target", choices=TARGETS, default="cpu-fp32")
+    command.add_argument(
+        "--target",
+        choices=TARGETS,
+        default="cpu-fp32",
+        help="what the file is made for (default: %(default)s)",
+    )
     command.add_argument(
         "--quantized", type=Path, help="int8 targets: what ptq or qat wrote"
     )

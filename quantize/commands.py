@@ -43,6 +43,7 @@ from quantize.store import (
 from quantize.streams import Material, affect_material, voice_material
 from training.models.face import FaceNet
 from training.models.voice import VoiceNet
+from training.provenance import machine_info, source_commit
 
 MIXED_MOST = 0.05
 """Largest deviation that a layer may cost at 4 bits in the scheme MIXED."""
@@ -114,6 +115,7 @@ def _told(
     return {
         "graph": name,
         "target": target,
+        "commit": source_commit(),
         "steps": found.steps,
         "largest_difference": found.largest,
         "difference_at": found.where,
@@ -137,9 +139,7 @@ def sensitivity(arguments: Namespace) -> dict[str, Any]:
     measured = MEASURES.get(arguments.graph)
     measure = None if measured is None else measured(arguments.data)
     costs = layer_costs(net, arguments.graph, batches, measure)
-    document = {
-        "graph": arguments.graph,
-        "checkpoint": file_digest(arguments.checkpoint),
+    document = _provenance(arguments) | {
         "costs": [asdict(cost) for cost in costs],
         "mixed": asdict(mixed_scheme(costs, MIXED_MOST)),
     }
@@ -162,9 +162,7 @@ def drift(arguments: Namespace) -> dict[str, Any]:
         _stream(arguments, net),
         DriftConfig(steps=arguments.steps),
     )
-    document = {
-        "graph": arguments.graph,
-        "checkpoint": file_digest(arguments.checkpoint),
+    document = _provenance(arguments) | {
         "file": file_digest(arguments.file),
         "seed": DRIFT_SEED,
         **asdict(found),
@@ -173,6 +171,17 @@ def drift(arguments: Namespace) -> dict[str, Any]:
     return {
         "file": str(arguments.out),
         "table": drift_table(arguments.graph, found),
+    }
+
+
+def _provenance(arguments: Namespace) -> dict[str, Any]:
+    """Say what made a result file, where and of what."""
+    return {
+        "command": f"python -m quantize {arguments.command} {arguments.graph}",
+        "commit": source_commit(),
+        "machine": machine_info(),
+        "graph": arguments.graph,
+        "checkpoint": file_digest(arguments.checkpoint),
     }
 
 
@@ -213,6 +222,11 @@ def _graph_for(arguments: Namespace) -> Graph:
     net = _net(arguments.graph, arguments.checkpoint)
     if arguments.target in INT8_TARGETS:
         net = _quantized(arguments, net)
+    elif arguments.quantized is not None:
+        raise UsageError(
+            f"--quantized: of no use for --target {arguments.target}, which is float; "
+            f"expected one of {', '.join(INT8_TARGETS)}"
+        )
     return HEADS[arguments.heads](GRAPHS[arguments.graph](net))
 
 

@@ -65,11 +65,17 @@ class Trunk(nn.Module):
         super().__init__()
         self.graph = graph
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Run the part on floats; return floats."""
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Run the part on floats; return floats, as many as the part gives."""
         out = self.graph(x)
-        plain: Tensor = out if isinstance(out, Tensor) else out.value
-        return plain
+        if isinstance(out, list | tuple) and not hasattr(out, "value"):
+            return tuple(_plain(one) for one in out)
+        return _plain(out)
+
+
+def _plain(out: Any) -> Tensor:
+    plain: Tensor = out if isinstance(out, Tensor) else out.value
+    return plain
 
 
 def quantized(net: nn.Module, graph: str, scheme: Scheme, target: str) -> nn.Module:

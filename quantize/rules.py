@@ -3,12 +3,14 @@
 ``trt-int8``: every quantizer symmetric int8 with zero point 0; weights per output
 channel (axis 0) stored as int8; no quantizer on a bias; nothing between a quantizer and
 its dequantizer. Source: TensorRT's developer guide, "Working with Quantized Types",
-explicit quantization.
+explicit quantization. ``cpu-int8``: int8 weights, and the unsigned bytes or 32-bit
+biases that ONNX Runtime fuses. Both hold quantizers; the float targets hold none, and
+one kind of float alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,6 @@ from edge_affect.errors import ConfigError, DataError
 
 OPSET = 17
 """The opset of every target."""
-CHECKED_TARGETS = ("cpu-fp32", "cpu-int8", "trt-int8", "trt-fp16")
-"""Targets that have rules."""
 _WEIGHTED = {"Conv": 1, "Gemm": 1, "MatMul": 1}
 """Operators with weights → the input that holds them."""
 
@@ -60,9 +60,9 @@ def breaches(path: Path, target: str) -> Iterator[Breach]:
         ConfigError: The target has no rules.
         DataError: The file is no graph.
     """
-    if target not in CHECKED_TARGETS:
+    if target not in _RULES:
         raise ConfigError(
-            f"target: got {target!r}, expected one of {', '.join(CHECKED_TARGETS)}"
+            f"target: got {target!r}, expected one of {', '.join(_RULES)}"
         )
     try:
         model = onnx.load(str(path))
@@ -73,13 +73,8 @@ def breaches(path: Path, target: str) -> Iterator[Breach]:
         raise DataError(f"{path}: not a graph ({error})") from error
     graph = _Graph(model)
     yield from _common(model)
-    if target == "trt-int8":
-        for rule in (_quantizers, _weights, _biases, _between):
-            yield from rule(graph)
-    elif target == "trt-fp16":
-        yield from _halves(graph)
-    elif target == "cpu-fp32":
-        yield from _floats(graph)
+    for rule in _RULES[target]:
+        yield from rule(graph)
 
 
 class _Graph:
@@ -179,12 +174,42 @@ def _between(graph: _Graph) -> Iterator[Breach]:
             )
 
 
+def _some_quantizers(graph: _Graph) -> Iterator[Breach]:
+    if not any(graph.of("QuantizeLinear")):
+        yield Breach("graph", "got no quantizer, expected int8 layers")
+
+
+def _fusable(graph: _Graph) -> Iterator[Breach]:
+    """Ask for what sets the file apart from TensorRT's: see ``quantizers``."""
+    zeros = [
+        graph.constants[node.input[2]].dtype
+        for node in graph.of("QuantizeLinear", "DequantizeLinear")
+        if len(node.input) > 2 and node.input[2] in graph.constants
+    ]
+    if not {np.dtype(np.uint8), np.dtype(np.int32)} & set(zeros):
+        yield Breach("graph", "got neither unsigned bytes nor 32-bit biases")
+
+
 def _halves(graph: _Graph) -> Iterator[Breach]:
     for name, value in graph.constants.items():
         if value.dtype == np.float32 and value.size > 1:
             yield Breach(name, "is float32, expected float16")
 
 
-def _floats(graph: _Graph) -> Iterator[Breach]:
+def _whole_floats(graph: _Graph) -> Iterator[Breach]:
+    for name, value in graph.constants.items():
+        if value.dtype == np.float16:
+            yield Breach(name, "is float16, expected float32")
+
+
+def _no_quantizers(graph: _Graph) -> Iterator[Breach]:
     for node in graph.of("QuantizeLinear", "DequantizeLinear"):
         yield Breach(_name(node), "a quantizer, expected a float graph")
+
+
+_RULES: dict[str, tuple[Callable[[_Graph], Iterator[Breach]], ...]] = {
+    "cpu-fp32": (_no_quantizers, _whole_floats),
+    "cpu-int8": (_some_quantizers, _weights, _fusable),
+    "trt-int8": (_some_quantizers, _quantizers, _weights, _biases, _between),
+    "trt-fp16": (_no_quantizers, _halves),
+}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import edge_affect
+from edge_affect.runners import TELEMETRY_VARIABLE
 
 _LIMIT_S = 60
 _WORKERS = 2
@@ -185,7 +186,11 @@ def run_probe(body: str, python: str = sys.executable) -> dict[str, Any]:
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Let the child find this very edge_affect, installed or not."""
+    """Let the child find this very edge_affect, and keep ONNX Runtime to itself."""
     home = str(Path(edge_affect.__file__).parent.parent)
     path = [home, *filter(None, [environment.get("PYTHONPATH")])]
-    return {**environment, "PYTHONPATH": os.pathsep.join(path)}
+    return {
+        TELEMETRY_VARIABLE: "1",
+        **environment,
+        "PYTHONPATH": os.pathsep.join(path),
+    }

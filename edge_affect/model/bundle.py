@@ -43,8 +43,8 @@ HEAD_OUTPUTS = {
     "driver": ("eyes_closed", "pose"),
 }
 """Head → the graph outputs that tell of it; a bundle has the first one at least."""
-_PLAIN_OUTPUTS = frozenset({"embedding"})
-"""Outputs that tell nothing by themselves."""
+_PLAIN_OUTPUTS = frozenset({"embedding", "score", "width", "points"})
+"""Outputs that tell nothing of a person: embeddings, and where a face is."""
 
 
 @dataclass(frozen=True, slots=True)

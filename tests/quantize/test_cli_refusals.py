@@ -226,6 +226,16 @@ def test_another_graphs_file_is_told_with_what_was_expected(
     assert "none.onnx: cannot be read" in refused(capsys)
 
 
+def test_a_quantized_file_is_of_no_use_to_a_float_target(
+    checkpoints: Checkpoints, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --target the export is float: it is told, not done."""
+    given = [*network("voice", checkpoints), "--quantized", tmp_path / "q"]
+    assert run("export", *given, "--out", tmp_path / "out") == 2
+    assert "of no use for --target cpu-fp32" in refused(capsys)
+    assert not (tmp_path / "out").exists()
+
+
 def test_check_names_the_batch_norm_that_is_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

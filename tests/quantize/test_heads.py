@@ -122,7 +122,8 @@ def test_signals_leave_no_emotion_in_the_file(
     check_parity(signals, path, target, steps=50)
 
 
-def _bundle(tmp_path: Path, name: str, heads: tuple[str, ...]) -> Path:
+def _bundle(tmp_path: Path, name: str) -> Path:
+    """Pack the tiny graphs with the heads ``name``, all or signals, by one card."""
     folder = tmp_path / name
     for role in ("face", "voice", "affect"):
         graph = tiny_graph(role)
@@ -135,17 +136,15 @@ def _bundle(tmp_path: Path, name: str, heads: tuple[str, ...]) -> Path:
         "action_units": {"labels": FACE_UNITS, **taught},
         "driver": {"labels": DRIVER_SIGNALS, **taught},
     }
-    card["heads"] = {head: card["heads"][head] for head in heads}
-    card["ranges"] = {k: v for k, v in card["ranges"].items() if k in heads}
-    card["temperatures"] = {}
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
-    pack(PackSettings(folder, tmp_path / f"bundle-{name}", name, "0.1.0"))
+    out = tmp_path / f"bundle-{name}"
+    pack(PackSettings(folder, out, name, "0.1.0", heads=name))
     return tmp_path / f"bundle-{name}"
 
 
 def test_a_bundle_of_signals_runs_for_the_purpose_fleet(tmp_path: Path) -> None:
     """It packs, loads, steps and streams; nothing it tells is an emotion."""
-    folder = _bundle(tmp_path, "signals", ("speech", "action_units", "driver"))
+    folder = _bundle(tmp_path, "signals")
     model = ea.AffectModel.load(folder, purpose="fleet", allow_unsigned=True)
     graphs = model.graphs
     state = graphs.new_state()
@@ -168,8 +167,6 @@ def test_a_bundle_of_signals_runs_for_the_purpose_fleet(tmp_path: Path) -> None:
 
 def test_a_bundle_of_all_heads_is_refused_for_fleet(tmp_path: Path) -> None:
     """The same networks with their emotion heads may not run at work."""
-    emotions = ("expression", "valence", "arousal", "voice_emotion")
-    heads = (*emotions, "speech", "action_units", "driver")
-    folder = _bundle(tmp_path, "all", heads)
+    folder = _bundle(tmp_path, "all")
     with pytest.raises(PurposeError, match="exported without emotion heads"):
         ea.AffectModel.load(folder, purpose="fleet", allow_unsigned=True)

@@ -114,7 +114,7 @@ def test_a_missing_package_is_one_line(
     assert main(["train", "byel", "--data", ".", "--out", "o"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "'torch'" in line
-    assert "edge_affect[train]" in line
+    assert "pip install '.[train]'" in line
     monkeypatch.setattr("training.cli.open_recipe", lambda _: absent("training.gone"))
     with pytest.raises(ModuleNotFoundError):
         main(["train", "byel", "--data", ".", "--out", "o"])

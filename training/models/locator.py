@@ -37,6 +37,17 @@ class LocatorOutput(NamedTuple):
     """``(B, 10, …)`` x and y of the five points, from the cell's middle, in widths."""
 
 
+class Lateral(nn.Sequential):
+    """1×1 convolution, batch normalisation, ReLU: sums of these stay small in bytes."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
 class Pyramid(nn.Module):
     """Strided convolutions down to stride 32, added back up to stride 8."""
 
@@ -51,14 +62,17 @@ class Pyramid(nn.Module):
             inputs = width
         self.stages = nn.ModuleList(stages)
         self.laterals = nn.ModuleList(
-            nn.Conv2d(width, config.head, 1) for width in config.widths[2:]
+            Lateral(width, config.head) for width in config.widths[2:]
         )
         self.grow = nn.Upsample(scale_factor=2, mode="nearest")
         self.merge = ConvNormRelu(config.head, config.head)
-        self.read = nn.Conv2d(config.head, 12, 1)
+        # One layer each: in bytes, each output has a range of its own.
+        self.score = nn.Conv2d(config.head, 1, 1)
+        self.width = nn.Conv2d(config.head, 1, 1)
+        self.points = nn.Conv2d(config.head, 10, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Run on ``(B, 1, H, W)``, sides multiples of 32; ``(B, 12, H / 8, W / 8)``."""
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run on ``(B, 1, H, W)``, sides multiples of 32; see ``LocatorOutput``."""
         levels = []
         for stage in self.stages:
             x = stage(x)
@@ -66,8 +80,8 @@ class Pyramid(nn.Module):
         seen = self.laterals[2](levels[4])
         for level in (1, 0):
             seen = self.laterals[level](levels[level + 2]) + self.grow(seen)
-        told: Tensor = self.read(self.merge(seen))
-        return told
+        merged = self.merge(seen)
+        return self.score(merged), self.width(merged), self.points(merged)
 
 
 class LocatorNet(nn.Module):
@@ -81,15 +95,14 @@ class LocatorNet(nn.Module):
 
     def forward(self, luma: Tensor) -> LocatorOutput:
         """Run on ``(B, 1, H, W)`` float32 luma in [0, 255], sides multiples of 32."""
-        told = self.features((luma - 128.0) / 64.0)
-        return LocatorOutput(told[:, :1], told[:, 1:2], told[:, 2:])
+        return LocatorOutput(*self.features((luma - 128.0) / 64.0))
 
     @torch.no_grad()
     def move_scores(self, by: float) -> None:
         """Add ``by`` to every score from now on."""
-        bias = self.features.read.bias
+        bias = self.features.score.bias
         if bias is not None:
-            bias[0] += by
+            bias += by
 
 
 class LocatorGraph(nn.Module):

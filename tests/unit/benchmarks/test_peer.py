@@ -101,7 +101,7 @@ def test_peer_int8_says_what_is_wrong_in_one_line(
     onnx.save(model, str(tmp_path / "voice.onnx"))
     out = tmp_path / "out" / "peer.onnx"
     for file, data, written, said in (
-        (graph, tmp_path / "none", out, "cannot be read"),
+        (graph, tmp_path / "none", out, "is not there"),
         (tmp_path / "none.onnx", root, out, "none.onnx: cannot be read"),
         (tmp_path / "taken", root, out, "ONNX Runtime refuses it"),
         (tmp_path / "voice.onnx", root, out, "name a face graph"),

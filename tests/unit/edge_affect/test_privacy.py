@@ -70,6 +70,18 @@ def test_run_opens_no_socket_and_writes_the_record_alone(tmp_path: Path) -> None
     assert not (tmp_path / "home").exists()
 
 
+def test_doctor_wakes_no_telemetry(tmp_path: Path) -> None:
+    """Its probes import what they look at: ONNX Runtime would begin a data base."""
+    subprocess.run(
+        [sys.executable, "-B", "-m", "edge_affect", "doctor"],
+        capture_output=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": ""},
+    )
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in str(path)]
+
+
 @pytest.mark.skipif(
     not shipped_folder("edge-affect-thin").exists(), reason="no bundle is shipped"
 )
