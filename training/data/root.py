@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,25 @@ from edge_affect.errors import DataError
 HELD_OUT_SHARE = 0.2
 """Share of a set without a part of its own for reporting that is held out."""
 DEV_SHARE = 0.1
-"""Share of FER+'s training part kept for selection, stopping and temperatures."""
+"""Share of a training part kept for selection, stopping and temperatures."""
 
 
 def unit_hash(name: str) -> float:
     """Return a fixed number in [0, 1] for ``name``, the same on every machine."""
     return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
+
+
+def names_of(names: Iterable[str], part: str) -> list[str]:
+    """Return those of a set's training names that are trained on or selected by.
+
+    The tenth that hashes lowest above the held-out border is ``dev``.
+
+    Args:
+        names: Pictures that are not held out.
+        part: ``train`` or ``dev``.
+    """
+    border = HELD_OUT_SHARE + (1 - HELD_OUT_SHARE) * DEV_SHARE
+    return [name for name in names if (unit_hash(name) < border) == (part == "dev")]
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:

@@ -18,7 +18,7 @@ from edge_affect.types import Frame
 from training.augment import MIRROR_SHARE, AugmentConfig, augment_faces
 from training.data.diffusionfer import load_diffusionfer
 from training.data.photos import load_photos
-from training.data.root import HELD_OUT_SHARE, unit_hash
+from training.data.root import names_of
 from training.engine.cache import cached, file_key, settings_key
 from training.engine.progress import progress
 from training.models.face import FACE_SIGNALS, INPUT_PX, POSE_SCALE_DEG, POSE_SIGNALS
@@ -35,8 +35,6 @@ SIDE_PX = INPUT_PX // 2
 """Side of the luma picture that the network sees."""
 LEAST_SCORE = 0.85
 """Pictures whose face YuNet is less sure of are left out."""
-SELECTED_SHARE = 0.1
-"""Of the pictures to train on, those that are selected by."""
 DRIVERS, LOOKS = 300, 6
 """Simulated drivers in the training part, and pictures of each."""
 _FIRST_SEED = 930_000
@@ -102,10 +100,8 @@ def _label(root: Path, part: str) -> dict[str, NDArray[Any]]:
 
 
 def _originals(root: Path, part: str) -> Iterator[NDArray[np.uint8]]:
-    border = HELD_OUT_SHARE + (1 - HELD_OUT_SHARE) * SELECTED_SHARE
     for read in (load_photos(root, "train"), load_diffusionfer(root, "train")):
-        named = [n for n in read.names if (unit_hash(n) < border) == (part == "dev")]
-        yield from read.archive.originals(named)
+        yield from read.archive.originals(names_of(read.names, part))
     if part == "train":
         for seed in range(_FIRST_SEED, _FIRST_SEED + DRIVERS):
             driver = driver_from_seed(seed, (640, 480))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from edge_affect.sensing.align import box_from_points
 from edge_affect.sources.simulated import driver_from_seed
 from training.data.diffusionfer import load_diffusionfer
 from training.data.photos import load_photos
-from training.data.root import HELD_OUT_SHARE, unit_hash
+from training.data.root import names_of
 from training.engine.cache import cached, file_key, settings_key
 from training.engine.progress import progress
 from training.teachers.yunet import MODEL, YuNet
@@ -25,8 +25,6 @@ LEAST_SCORE = 0.85
 """A picture whose face YuNet is less sure of is left out."""
 LEAST_WIDTH_PX = 48
 """A smaller face has nothing to shrink."""
-SELECTED_SHARE = 0.1
-"""Of the pictures to train on, those that the recipe selects by."""
 DRIVERS, LOOKS = 400, 3
 """Simulated drivers, and pictures of each."""
 _FIRST_SEED = 910_000
@@ -92,21 +90,14 @@ def _found(root: Path, part: str) -> dict[str, NDArray[np.generic]]:
 
 
 def _originals(root: Path, part: str) -> Iterator[NDArray[np.uint8]]:
-    photos = load_photos(root, "valid" if part == "valid" else "train")
-    yield from photos.archive.originals(_named(photos.names, part))
-    if part != "valid":
-        drawn = load_diffusionfer(root, "train")
-        yield from drawn.archive.originals(_named(drawn.names, part))
+    if part == "valid":
+        photos = load_photos(root, "valid")
+        yield from photos.archive.originals(photos.names)
+        return
+    for read in (load_photos(root, "train"), load_diffusionfer(root, "train")):
+        yield from read.archive.originals(names_of(read.names, part))
     if part == "train":
         yield from _drivers()
-
-
-def _named(names: Iterable[str], part: str) -> list[str]:
-    """Return the names of ``part``: the lowest of those not held out are ``dev``."""
-    border = HELD_OUT_SHARE + (1 - HELD_OUT_SHARE) * SELECTED_SHARE
-    if part == "valid":
-        return list(names)
-    return [name for name in names if (unit_hash(name) < border) == (part == "dev")]
 
 
 def _drivers() -> Iterator[NDArray[np.uint8]]:
