@@ -9,6 +9,7 @@ from benchmarks.drives import measure_drives
 from benchmarks.faces import measure_diffusionfer, measure_ferplus, measure_photos
 from benchmarks.progress import Progress
 from benchmarks.records import Key, Record
+from benchmarks.signals import measure_signals
 from benchmarks.speech import measure_noise, measure_speech
 from benchmarks.split import Floats, Split
 from benchmarks.subject import Subject
@@ -24,6 +25,8 @@ SPLITS: tuple[tuple[str, str, str, str, Measure], ...] = (
     ("diffusionfer", "test", "test.csv", "face", measure_diffusionfer),
     ("photos", "valid", "train.csv", "locator+face", measure_photos),
     ("photos", "test", "test.csv", "locator+face", measure_photos),
+    ("photos", "valid", "train.csv", "face", measure_signals),
+    ("diffusionfer", "valid", "train.csv", "face", measure_signals),
     ("emodb", "valid", "labels.csv", "voice", measure_emodb),
     ("emodb", "valid", "labels.csv", "voice+speech", measure_speech),
 )

@@ -28,6 +28,7 @@ METRICS = (
     "max_ms",
     "ratio",
     "bytes",
+    "spread",
 )
 """What a figure may be."""
 HEADS = (
@@ -59,7 +60,7 @@ class Record:
     split: str | None = None
     """Part of the set; ``PART/UNIT`` for one of fewer than five independent units."""
     head: str | None = None
-    """One of ``HEADS``."""
+    """One of ``HEADS``; ``HEAD/PART`` for one action unit or angle."""
     stage: str | None = None
     """Stages of the pipeline that the figure goes through, joined by ``+``."""
     low: float | None = None
@@ -79,7 +80,7 @@ class Record:
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
             raise DataError(f"record: got the metric {self.metric!r}, which is unknown")
-        if self.head is not None and self.head not in HEADS:
+        if self.head is not None and self.head.partition("/")[0] not in HEADS:
             raise DataError(f"record: got the head {self.head!r}, which is unknown")
         for figure in (self.value, self.low, self.high):
             if figure is not None and not _is_finite(figure):

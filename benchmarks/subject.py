@@ -20,7 +20,7 @@ from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.model.manifest import Manifest
 from edge_affect.runners.select import make_runner
 from edge_affect.sensing.align import align_face
-from edge_affect.sensing.locator import HaarLocator, Locator
+from edge_affect.sensing.locator import Locator, locator_maker
 from edge_affect.sensing.logmel import LogMelStream
 from edge_affect.sensing.preprocessing import check_preprocessing
 from edge_affect.types import Frame
@@ -101,7 +101,7 @@ def open_subject(folder: Path | None, target: str | None = None) -> Subject:
         AffectGraphs(runner, bundle.manifest),
         choice.target,
         f"{runner.backend} {runner.provider}",
-        HaarLocator,
+        locator_maker(runner, None),
     )
 
 

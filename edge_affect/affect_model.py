@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,7 @@ from edge_affect.pixels import PixelFormat, check_pixels
 from edge_affect.runners.choices import Choice
 from edge_affect.runners.select import make_runner
 from edge_affect.sensing.align import align_face
-from edge_affect.sensing.locator import (
-    GraphLocator,
-    HaarLocator,
-    Locator,
-    YuNetLocator,
-)
+from edge_affect.sensing.locator import HaarLocator, Locator, locator_maker
 from edge_affect.sensing.preprocessing import check_preprocessing
 from edge_affect.types import Frame, StillEstimate
 
@@ -86,11 +80,8 @@ class AffectModel:
         check_purpose(purpose, loaded.manifest)
         check_preprocessing(loaded.manifest)
         runner, choice = make_runner(backend, loaded, target, threads)
-        new_locator: Callable[[], Locator] = HaarLocator
-        if detector is not None:
-            new_locator = partial(YuNetLocator, Path(detector))
-        elif GraphLocator.GRAPH in runner.signatures:
-            new_locator = partial(GraphLocator, runner)
+        named = None if detector is None else Path(detector)
+        new_locator = locator_maker(runner, named)
         new_locator()  # a bad detector file fails here, not in the stream
         graphs = AffectGraphs(runner, loaded.manifest)
         graphs.warm_up()

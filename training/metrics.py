@@ -91,6 +91,13 @@ def ccc(truth: AnyFloats, estimate: AnyFloats) -> float:
     return float(2 * covariance / spread)
 
 
+def correlation(truth: AnyFloats, estimate: AnyFloats) -> float:
+    """Return Pearson's r of two ``(n,)``; 0 where one of them does not vary."""
+    one, other = (np.asarray(v, np.float64) - np.mean(v) for v in (truth, estimate))
+    spread = float(np.sqrt((one @ one) * (other @ other)))
+    return float(one @ other) / spread if spread > 0 else 0.0
+
+
 def ece(truth: Ints, probabilities: AnyFloats, bins: int = ECE_BINS) -> float:
     """Return the expected calibration error of the likeliest class.
 

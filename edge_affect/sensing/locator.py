@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -156,6 +158,20 @@ class YuNetLocator:
             box = box_from_points(points)
             faces.append(Face(box, float(row[14]), points.astype(np.float32)))
         return _surest_first(faces)
+
+
+def locator_maker(runner: Runner, detector: Path | None) -> Callable[[], Locator]:
+    """Return what makes a locator for each stream.
+
+    Args:
+        runner: Of the bundle; its own locator graph is taken where it has one.
+        detector: A YuNet ONNX file to take instead; None for none.
+    """
+    if detector is not None:
+        return partial(YuNetLocator, detector)
+    if GraphLocator.GRAPH in runner.signatures:
+        return partial(GraphLocator, runner)
+    return HaarLocator
 
 
 def search_picture(frame: Frame, channels: int) -> tuple[NDArray[np.uint8], float]:

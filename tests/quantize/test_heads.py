@@ -30,7 +30,7 @@ from quantize.ptq import quantize_trained, retarget
 from quantize.rules import check_rules
 from quantize.schemes import SCHEMES
 from tests.quantize.conftest import net_of, tiny_graph
-from training.models.face import FACE_UNITS
+from training.data.signals import FACE_UNITS
 
 pytestmark = pytest.mark.torch
 CARD = (

@@ -12,6 +12,7 @@ from training.metrics import (
     bootstrap,
     ccc,
     confusion,
+    correlation,
     ece,
     macro_f1,
     uar,
@@ -101,3 +102,13 @@ def test_figures_refuse_labels_that_do_not_fit(
     """Nothing, unequal lengths and unknown classes are one clear error."""
     with pytest.raises(DataError, match="labels"):
         accuracy(np.array(truth, np.int64), np.array(estimate, np.int64), 3)
+
+
+def test_correlation_is_numpys_and_0_for_what_does_not_vary() -> None:
+    """A constant has no correlation; a figure must still be a number."""
+    random = np.random.default_rng(0)
+    truth = random.normal(size=50)
+    estimate = truth + random.normal(size=50)
+    expected = float(np.corrcoef(truth, estimate)[0, 1])
+    assert correlation(truth, estimate) == pytest.approx(expected)
+    assert correlation(truth, np.ones(50)) == 0

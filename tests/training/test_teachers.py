@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 from edge_affect.errors import DataError
 from edge_affect.sensing.align import box_from_points
 from training.data.photos import load_photos
-from training.models.face import FACE_SIGNALS
+from training.data.signals import FACE_SIGNALS
 from training.teachers.canonical import Canonical, read_canonical
 from training.teachers.landmarker import Landmarker, head_pose
 from training.teachers.signals import LEAST_FACE_PX, Signals, read_signals

@@ -9,18 +9,10 @@ from torch import Tensor, nn
 
 from edge_affect.labels import EXPRESSION_NAMES
 from training.data.ferplus import VOTE_NAMES
+from training.data.signals import FACE_SIGNALS, FACE_UNITS
 
 FACE_EXPRESSIONS = tuple(n for n in EXPRESSION_NAMES if n in VOTE_NAMES)
 """The classes of the expression head, in the order of ``EXPRESSION_NAMES``."""
-FACE_UNITS = (
-    *("AU1", "AU2", "AU4", "AU7", "AU10"),
-    *("AU12", "AU15", "AU24", "AU25", "AU26"),
-)
-"""Action units that a teacher can be asked for, in the order of ``ACTION_UNITS``."""
-POSE_SIGNALS = ("yaw_deg", "pitch_deg")
-"""Turn and nod of the head; its tilt is that of the square which it is aligned to."""
-FACE_SIGNALS = (*FACE_UNITS, "eyes_closed", *POSE_SIGNALS)
-"""What the signal head tells, in its order."""
 FACE_OUTPUTS = ("embedding", "expression", "valence", "arousal")
 """Outputs of every face graph."""
 SIGNAL_OUTPUTS = ("action_units", "eyes_closed", "pose")

@@ -8,16 +8,19 @@ have no source.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.models.face import FACE_SIGNALS, POSE_SIGNALS
+from edge_affect.sensing.align import box_from_points
+from training.data.signals import FACE_SIGNALS, POSE_SIGNALS
 from training.teachers.landmarker import BLENDSHAPES, Landmarked, Landmarker
+from training.teachers.yunet import YuNet
 
 AU_BLENDSHAPES = MappingProxyType(
     {
@@ -35,6 +38,8 @@ AU_BLENDSHAPES = MappingProxyType(
 """Blendshapes whose mean is an action unit's activation."""
 EYES_CLOSED = ("eyeBlinkLeft", "eyeBlinkRight")
 """Blendshapes whose mean is the closure of the eyes."""
+LEAST_SCORE = 0.85
+"""Pictures whose face YuNet is less sure of teach nothing."""
 LEAST_FACE_PX = 96.0
 """Width of the smallest face that the landmarker teaches of."""
 LEAST_PRESENCE = 0.5
@@ -68,6 +73,39 @@ class Signals:
         apart = np.abs(self.changed - self.values).max(axis=0)
         limits = np.where(np.isin(FACE_SIGNALS, POSE_SIGNALS), TOLERANCE_DEG, TOLERANCE)
         return np.asarray((apart <= limits) & (self.presence >= LEAST_PRESENCE))
+
+
+@dataclass(frozen=True, slots=True)
+class TaughtFace:
+    """A face of a picture, and what is taught of it."""
+
+    picture: NDArray[np.uint8]
+    """``(H, W, 3)`` BGR."""
+    points: NDArray[np.float32]
+    """``(5, 2)`` of YuNet."""
+    signals: Signals
+
+
+def taught_faces(
+    root: Path, pictures: Iterable[NDArray[np.uint8]]
+) -> Iterator[TaughtFace]:
+    """Yield the pictures with one sure face that is large enough, and its signals.
+
+    Args:
+        root: Data root with both teachers.
+        pictures: ``(H, W, 3)`` uint8 BGR each, as they were taken.
+
+    Raises:
+        DataError: A teacher is missing or cannot be read.
+        MissingDependencyError: ``ai-edge-litert`` is not installed.
+    """
+    locator, landmarker = YuNet(root), Landmarker(root)
+    for picture, points in locator.alone(pictures, LEAST_SCORE):
+        if box_from_points(points)[2] < LEAST_FACE_PX:
+            continue
+        signals = read_signals(landmarker, picture, points)
+        if signals.kept().any():
+            yield TaughtFace(picture, points, signals)
 
 
 def read_signals(

@@ -12,29 +12,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edge_affect.sensing.align import affine_from_points, box_from_points
+from edge_affect.sensing.align import affine_from_points
 from edge_affect.sources.simulated import driver_from_seed
 from edge_affect.types import Frame
 from training.augment import MIRROR_SHARE, AugmentConfig, augment_faces
 from training.data.diffusionfer import load_diffusionfer
 from training.data.photos import load_photos
 from training.data.root import names_of
+from training.data.signals import FACE_SIGNALS, POSE_SIGNALS
 from training.engine.cache import cached, file_key, settings_key
 from training.engine.progress import progress
-from training.models.face import FACE_SIGNALS, INPUT_PX, POSE_SCALE_DEG, POSE_SIGNALS
-from training.teachers.landmarker import MODEL, Landmarker
+from training.models.face import INPUT_PX, POSE_SCALE_DEG
+from training.teachers.landmarker import MODEL
 from training.teachers.signals import (
     LEAST_FACE_PX,
+    LEAST_SCORE,
     MIRRORED_SIGNALS,
     TOLERANCE,
-    read_signals,
+    taught_faces,
 )
-from training.teachers.yunet import YuNet
 
 SIDE_PX = INPUT_PX // 2
 """Side of the luma picture that the network sees."""
-LEAST_SCORE = 0.85
-"""Pictures whose face YuNet is less sure of are left out."""
 DRIVERS, LOOKS = 300, 6
 """Simulated drivers in the training part, and pictures of each."""
 _FIRST_SEED = 930_000
@@ -82,20 +81,14 @@ def load_signals(root: Path, cache: Path, part: str) -> SignalFaces:
 
 
 def _label(root: Path, part: str) -> dict[str, NDArray[Any]]:
-    locator, landmarker = YuNet(root), Landmarker(root)
     luma, values, kept = [], [], []
     shown = progress(_originals(root, part), f"faces with signals, {part}")
-    for picture, points in locator.alone(shown, LEAST_SCORE):
-        if box_from_points(points)[2] < LEAST_FACE_PX:
-            continue
-        told = read_signals(landmarker, picture, points)
-        if not told.kept().any():
-            continue
-        affine = affine_from_points(points, SIDE_PX)
-        frame = Frame(picture, t_capture_ns=0, t_arrival_ns=0, index=0)
+    for face in taught_faces(root, shown):
+        affine = affine_from_points(face.points, SIDE_PX)
+        frame = Frame(face.picture, t_capture_ns=0, t_arrival_ns=0, index=0)
         luma.append(frame.crop(affine, (SIDE_PX, SIDE_PX), channels=1))
-        values.append(told.values)
-        kept.append(told.kept())
+        values.append(face.signals.values)
+        kept.append(face.signals.kept())
     return {"luma": np.stack(luma), "values": np.stack(values), "kept": np.stack(kept)}
 
 
