@@ -80,6 +80,14 @@ bench: $(VENV)/dev.stamp ## accuracy of the shipped bundle on EDGE_AFFECT_DATA
 	$(BIN)/python -m benchmarks accuracy --data "$$EDGE_AFFECT_DATA" \
 		--json runs/accuracy.json
 
+bundle: $(VENV)/dev.stamp ## train, quantize, pack and measure a bundle: DATA=ROOT SIZE=s|n
+	@if [ -z "$(DATA)" ]; then \
+		echo "make bundle: got no DATA, expected DATA=ROOT, the folder of the data sets" >&2; \
+		exit 1; \
+	fi
+	$(BIN)/python -m deploy build --data "$(DATA)" --size $(or $(SIZE),s) \
+		--version $(or $(VERSION),0.3.0)
+
 build: $(VENV)/dev.stamp ## sdist and wheel into dist/
 	$(BIN)/python -m build
 

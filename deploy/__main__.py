@@ -1,24 +1,31 @@
-"""``python -m deploy``: pack exported graphs into a bundle, or check one."""
+"""``python -m deploy``: make bundles of data sets or of graphs, and check them."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
+from deploy.card import TEMPERATURES, fill_card
+from deploy.chain import SIZES, Order, chain
 from deploy.pack import PackSettings, pack
 from deploy.ship import ship
+from deploy.steps import run_steps
 from edge_affect.bundles.digests import DIGESTS
 from edge_affect.errors import EdgeAffectError
 from edge_affect.model.bundle import Bundle, load_bundle
+
+CARD = Path("deploy/cards/edge-affect-s.json")
+"""What is known of a bundle's heads before it is measured."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit code."""
     given = _parser().parse_args(arguments)
     try:
-        if given.command == "pack":
-            return _pack(given)
+        if given.command != "check":
+            return {"pack": _pack, "card": _card, "build": _build}[given.command](given)
         bundle = load_bundle(given.bundle, allow_unsigned=True)
     except EdgeAffectError as error:
         print(f"deploy: {error}", file=sys.stderr)
@@ -63,9 +70,69 @@ def _parser() -> argparse.ArgumentParser:
         help="signals: the card's heads without emotions, for graphs exported so",
     )
     add("--ship", action="store_true", help="also put it into edge_affect/bundles")
+    _add_chain(commands)
     checks = commands.add_parser("check", help="verify a bundle and describe it")
     checks.add_argument("bundle", type=Path, metavar="DIR")
     return parser
+
+
+def _add_chain(commands: Any) -> None:
+    card = commands.add_parser("card", help="put measured temperatures into a card")
+    add = card.add_argument
+    add("card", type=Path, metavar="FILE", help="the card")
+    add(
+        "answers",
+        type=_answer,
+        nargs="+",
+        metavar="GRAPH=FILE",
+        help="what `python -m training evaluate GRAPH` printed",
+    )
+    add("--out", type=Path, required=True, metavar="FILE", help="card to write")
+    build = commands.add_parser(
+        "build",
+        help="train, quantize, pack and measure a bundle; goes on after a kill",
+    )
+    add = build.add_argument
+    add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
+    add(
+        "--work",
+        type=Path,
+        default=Path("runs/bundle"),
+        metavar="DIR",
+        help="everything that is made on the way (default: %(default)s)",
+    )
+    add("--size", choices=tuple(SIZES), default="s", help="(default: %(default)s)")
+    add("--version", required=True, help="MAJOR.MINOR.PATCH")
+    add(
+        "--card", type=Path, default=CARD, metavar="FILE", help="(default: %(default)s)"
+    )
+    add("--list", action="store_true", help="print the steps and end")
+
+
+def _answer(text: str) -> tuple[str, Path]:
+    graph, equals, path = text.partition("=")
+    if not equals or graph not in TEMPERATURES:
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}, expected GRAPH=FILE with one of {', '.join(TEMPERATURES)}"
+        )
+    return graph, Path(path)
+
+
+def _card(given: argparse.Namespace) -> int:
+    fill_card(given.card, dict(given.answers), given.out)
+    return 0
+
+
+def _build(given: argparse.Namespace) -> int:
+    order = Order(given.data, given.work, given.size, given.version, given.card)
+    steps = chain(order)
+    if given.list:
+        for step in steps:
+            print(f"{step.name:16} python -m {' '.join(step.arguments)}")
+        return 0
+    run_steps(steps, order.work, lambda line: print(line, file=sys.stderr, flush=True))
+    print(describe(load_bundle(order.bundle, allow_unsigned=True)))
+    return 0
 
 
 def _pack(given: argparse.Namespace) -> int:
