@@ -30,6 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     except EdgeAffectError as error:
         print(f"deploy: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        goes_on = "; the same command goes on" if given.command == "build" else ""
+        print(f"deploy: stopped{goes_on}", file=sys.stderr)
+        return 130
     print(describe(bundle))
     return 0
 
