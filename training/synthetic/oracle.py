@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from edge_affect.labels import EXPRESSIONS
 from training.engine.cache import Arrays
@@ -62,7 +63,10 @@ def measure_oracle(
     known = _features(_stand_ins(plans[0].family, seed))
     rates = [plan.pool.fps for plan in plans]
     asked = _features(list(zip(truths, rates, strict=True)))
-    read = {name: _Reading.of(known, asked, name) for name in SENSES}
+    # OpenMP's threads wait for each other spinning: on a busy machine two of them take
+    # minutes for what one does in seconds.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        read = {name: _Reading.of(known, asked, name) for name in SENSES}
     true = asked.affect[:, 1]
     error = np.mean((read["sound"].affect[:, 1] - true) ** 2)
     return {
