@@ -263,7 +263,7 @@ def test_without_pyav_the_extra_is_named(
     """For a video's rate and for sound; labels alone need neither."""
     clip = load_aff_wild2(aff_wild2_tree, "train")[0]
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MissingDependencyError, match=r"edge_affect\[train\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install .\.\[train\]"):
         read_sound(clip)
     assert load_aff_wild2(aff_wild2_tree, "train")
     (aff_wild2_tree / "videos" / "au-train-0.mp4").touch()

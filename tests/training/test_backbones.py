@@ -249,7 +249,7 @@ def test_open_names_the_extra_that_brings_transformers(
 ) -> None:
     """Where the package is missing, the error says how to install it."""
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(MissingDependencyError, match=r"edge_affect\[train\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install .\.\[train\]"):
         open_face_backbone("clip:any")
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from edge_affect.errors import DataError, MissingDependencyError
+from edge_affect.errors import DataError, missing_dependency
 from training.teachers.canonical import Canonical, read_canonical
 
 MODEL = Path("models") / "face_landmarker_v2_with_blendshapes.task"
@@ -92,8 +92,8 @@ class Landmarker:
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
-            raise MissingDependencyError(
-                'landmarker: needs ai-edge-litert; pip install ".[train]"'
+            raise missing_dependency(
+                "ai-edge-litert", "train", "the face landmarker"
             ) from error
         path = root / MODEL
         try:
