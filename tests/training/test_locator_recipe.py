@@ -19,15 +19,15 @@ from training.engine.checkpoint import load_checkpoint
 from training.engine.loop import run
 from training.models.load import load_locator_net
 from training.models.locator import LocatorConfig, LocatorNet, LocatorOutput
-from training.recipes.locator.backdrops import paint_cabins, shuffled
-from training.recipes.locator.faces import SIDE_PX, Faces
-from training.recipes.locator.figures import match_faces, recall_at
-from training.recipes.locator.scenes import Scene, SceneConfig, SceneMaker, maps_of
 from training.recipes.locator.trainer import (
     LocatorTrainer,
     LocatorTraining,
     locator_loss,
 )
+from training.scenes.backdrops import paint_cabins, shuffled
+from training.scenes.draw import Scene, SceneConfig, SceneMaker, maps_of
+from training.scenes.faces import SIDE_PX, Faces
+from training.scenes.matches import match_faces, recall_at
 
 pytestmark = pytest.mark.torch
 

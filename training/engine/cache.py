@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from edge_affect.errors import DataError
@@ -63,9 +62,9 @@ def content_key(*values: Any) -> str:
 
 
 def _tell(told: Any, value: Any) -> None:
-    if isinstance(value, torch.Tensor):
-        value = value.numpy()
-    if isinstance(value, np.ndarray):
+    # An array or a tensor; torch is not imported here, so it is not asked by name.
+    if hasattr(value, "__array__") and not isinstance(value, np.generic):
+        value = np.asarray(value)
         told.update(f"{value.dtype} {value.shape}".encode())
         # Part by part: a copy of all rows may not fit into memory beside them.
         for start in range(0, len(value), _ROWS_AT_ONCE):

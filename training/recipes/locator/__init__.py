@@ -9,16 +9,16 @@ from training.engine.config import from_plain
 from training.engine.loop import run
 from training.inputs import Inputs
 from training.models.load import load_locator_net
-from training.recipes.locator.backdrops import CABINS, paint_cabins
-from training.recipes.locator.faces import load_faces
-from training.recipes.locator.figures import figures_at, match_faces
-from training.recipes.locator.scenes import SceneMaker
 from training.recipes.locator.trainer import (
     LocatorTrainer,
     LocatorTraining,
     draw_scenes,
     find_faces,
 )
+from training.scenes.backdrops import CABINS, paint_cabins
+from training.scenes.draw import SceneMaker
+from training.scenes.faces import load_faces
+from training.scenes.matches import figures_at, match_faces
 
 __all__ = ["PRESETS", "evaluate", "train"]
 

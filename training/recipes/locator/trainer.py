@@ -16,10 +16,10 @@ from edge_affect.types import Face
 from training.engine.cache import content_key
 from training.engine.loop import Trainer
 from training.models.locator import LocatorConfig, LocatorNet, LocatorOutput
-from training.recipes.locator.backdrops import CABINS, paint_cabins
-from training.recipes.locator.faces import Faces
-from training.recipes.locator.figures import match_faces, recall_at
-from training.recipes.locator.scenes import Scene, SceneConfig, SceneMaker, maps_of
+from training.scenes.backdrops import CABINS, paint_cabins
+from training.scenes.draw import Scene, SceneConfig, SceneMaker, maps_of
+from training.scenes.faces import Faces
+from training.scenes.matches import match_faces, recall_at
 
 FALSE_FACES = 0.01
 """False faces per picture that the selected recall is at."""

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from edge_affect.sensing.align import box_from_points
 from edge_affect.sensing.faces import STRIDE_PX, UNIT_PX
-from training.recipes.locator.backdrops import draw_backdrop, shuffled
-from training.recipes.locator.covers import cover_face
-from training.recipes.locator.faces import Faces
+from training.scenes.backdrops import draw_backdrop, shuffled
+from training.scenes.covers import cover_face
+from training.scenes.faces import Faces
 
 MIRRORED = [1, 0, 2, 4, 3]
 """The points of a mirrored face, in order."""

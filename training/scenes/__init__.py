@@ -1,0 +1,1 @@
+"""Scenes with faces pasted in, and how well a locator finds them."""
