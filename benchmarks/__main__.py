@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.accuracy import measure_accuracy
 from benchmarks.compare import measure_differences
 from benchmarks.graphs import measure_graphs
-from benchmarks.peer import quantize_peer
+from benchmarks.peers.int8 import quantize_peer
 from benchmarks.progress import Progress
 from benchmarks.records import Record, Result, check_writable, save_result
 from benchmarks.subject import Subject, open_subject

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.drives import measure_drives
 from benchmarks.faces import measure_diffusionfer, measure_ferplus, measure_photos
+from benchmarks.locators import measure_locators
 from benchmarks.progress import Progress
 from benchmarks.records import Key, Record
 from benchmarks.signals import measure_signals
@@ -25,6 +26,7 @@ SPLITS: tuple[tuple[str, str, str, str, Measure], ...] = (
     ("diffusionfer", "test", "test.csv", "face", measure_diffusionfer),
     ("photos", "valid", "train.csv", "locator+face", measure_photos),
     ("photos", "test", "test.csv", "locator+face", measure_photos),
+    ("photos", "valid", "train.csv", "locator", measure_locators),
     ("photos", "valid", "train.csv", "face", measure_signals),
     ("diffusionfer", "valid", "train.csv", "face", measure_signals),
     ("emodb", "valid", "labels.csv", "voice", measure_emodb),
@@ -53,7 +55,8 @@ def measure_accuracy(
         data: Data root; ``docs/benchmarks.md`` describes its layout.
         limit: Examples taken of each split at most, evenly spread; None for all.
         progress: Shows how far it has come.
-        drawn: Receives the bootstrap's draws of each figure that has an interval.
+        drawn: Receives the bootstrap's draws of each figure that has an interval, to
+            compare two subjects; peers are left out then.
 
     Raises:
         DataError: The root holds no set, or one is damaged.
@@ -66,11 +69,12 @@ def measure_accuracy(
             f"{', '.join(names)}; docs/benchmarks.md describes the layout"
         )
     records: list[Record] = []
+    peers = drawn is None
     drawn = {} if drawn is None else drawn
     for name, part, _, stage, measure in found:
-        split = Split(subject, name, part, stage, limit, drawn)
+        split = Split(subject, name, part, stage, limit, drawn, peers=peers)
         records += measure(split, data, progress)
     for name, stage, measure in MADE:
-        split = Split(subject, name, "test", stage, limit, drawn)
+        split = Split(subject, name, "test", stage, limit, drawn, peers=peers)
         records += measure(split, data, progress)
     return records

@@ -29,6 +29,9 @@ METRICS = (
     "ratio",
     "bytes",
     "spread",
+    "recall",
+    "point_error",
+    "false_faces",
 )
 """What a figure may be."""
 HEADS = (
@@ -53,7 +56,8 @@ class Record:
     """One figure; what does not apply is None and left out of the file."""
 
     metric: str
-    """One of ``METRICS``."""
+    """One of ``METRICS``; ``point_error`` is in eye distances, ``false_faces`` those
+    of a picture."""
     value: float
     set: str | None = None
     """Data set."""

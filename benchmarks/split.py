@@ -34,6 +34,10 @@ class Split:
     """Examples taken at most, evenly spread; None for all."""
     drawn: dict[Key, Floats] = field(default_factory=dict)
     """Receives the bootstrap's draws of each figure that has an interval."""
+    peer: str | None = None
+    """Name of the peer that figures are of; None where they are of the subject."""
+    peers: bool = True
+    """Whether peers are measured beside the subject."""
 
     @property
     def label(self) -> str:
@@ -98,7 +102,8 @@ class Split:
 
         drawn = resampled(of_units, len(units))
         plain = self._record(head, metric, figure(rows), len(rows))
-        self.drawn[plain.key] = drawn
+        if self.peer is None:  # two bundles are compared, not their peers
+            self.drawn[plain.key] = drawn
         interval = interval_of(plain.value, drawn)
         return replace(plain, low=interval.low, high=interval.high)
 
@@ -111,8 +116,8 @@ class Split:
             head=head,
             stage=self.stage,
             n=n,
-            model=self.subject.model,
-            target=self.subject.target,
+            model=self.peer or self.subject.model,
+            target=None if self.peer else self.subject.target,
         )
 
 

@@ -125,9 +125,12 @@ class HaarLocator:
 class YuNetLocator:
     """A YuNet face detector from an ONNX file; gives the five points as well."""
 
-    _MIN_SCORE = 0.6
+    def __init__(self, path: Path, least_score: float = 0.6) -> None:
+        """Open it; faces that score less than ``least_score`` are left out.
 
-    def __init__(self, path: Path) -> None:
+        Raises:
+            SourceError: The file is missing or no YuNet.
+        """
         import cv2
 
         if not path.is_file():
@@ -136,7 +139,7 @@ class YuNetLocator:
             )
         try:
             self._net = cv2.FaceDetectorYN.create(
-                str(path), "", (SEARCH_WIDTH_PX, SEARCH_WIDTH_PX), self._MIN_SCORE
+                str(path), "", (SEARCH_WIDTH_PX, SEARCH_WIDTH_PX), least_score
             )
             self._net.detect(np.zeros((SEARCH_WIDTH_PX, SEARCH_WIDTH_PX, 3), np.uint8))
         except cv2.error as error:

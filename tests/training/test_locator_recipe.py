@@ -109,7 +109,7 @@ def test_locator_loss_by_hand() -> None:
     half = float(np.log(2))
     focal = 0.25 * half + 0.5**4 * 0.25 * half
     # |1| - beta / 2 in one of eleven values, in cells that count 1.5 together.
-    distance = (1 - 0.025) / 11
+    distance = (1 - 0.005) / 11
     expected = focal + 2 * 10 * distance
     loss = locator_loss(output, heat, values, points_weight=2.0)
     assert float(loss) == pytest.approx(expected, rel=1e-5)

@@ -6,9 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SHARE = 0.35
-"""Share of the faces that something covers in part."""
-
 Picture = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
@@ -17,12 +14,10 @@ def cover_face(random: np.random.Generator, picture: Picture, points: Points) ->
     """Draw over a part of one face of ``(H, W)`` uint8 luma.
 
     Args:
-        random: Decides what, and whether anything.
+        random: Decides what.
         picture: Drawn on.
         points: ``(5, 2)``: eyes, nose tip, mouth corners, px.
     """
-    if random.random() >= SHARE:
-        return
     kind = random.integers(3)
     if kind == 0:
         _mask(random, picture, points)

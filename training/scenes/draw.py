@@ -13,9 +13,8 @@ from edge_affect.sensing.faces import STRIDE_PX, UNIT_PX
 from training.scenes.backdrops import draw_backdrop, shuffled
 from training.scenes.covers import cover_face
 from training.scenes.faces import Faces
+from training.teachers.yunet import MIRRORED
 
-MIRRORED = [1, 0, 2, 4, 3]
-"""The points of a mirrored face, in order."""
 _INSIDE = 0.25
 """A face's middle lies at least this many widths inside the scene."""
 
@@ -26,7 +25,7 @@ class SceneConfig:
 
     size: tuple[int, int] = (256, 224)
     """Width and height, px; multiples of 32."""
-    least_px: float = 18.0
+    least_px: float = 20.0
     """Width of the smallest face."""
     most_px: float = 220.0
     """Width of the largest face."""
@@ -38,6 +37,10 @@ class SceneConfig:
     """Largest share by which a face is narrowed, as a turned one is."""
     pieces: float = 0.3
     """Share of scenes that hold a face cut to pieces."""
+    covered: float = 0.35
+    """Share of the faces that something covers in part."""
+    degraded: float = 0.7
+    """Share of scenes that are shown in poor light, blurred, noisy or compressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,12 @@ class SceneMaker:
             if points is not None:
                 placed.append(points)
         for points in placed:
-            cover_face(random, picture, points)
+            if random.random() < config.covered:
+                cover_face(random, picture, points)
         stacked = np.stack(placed) if placed else np.zeros((0, 5, 2))
-        return Scene(_seen(random, picture), stacked.astype(np.float32))
+        if config.degraded >= 1 or random.random() < config.degraded:
+            picture = _seen(random, picture)
+        return Scene(picture, stacked.astype(np.float32))
 
     def _paste(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from edge_affect.sources.simulated import driver_from_seed
 from training.data.diffusionfer import load_diffusionfer
 from training.data.photos import load_photos
 from training.data.root import names_of
-from training.engine.cache import cached, file_key, settings_key
+from training.engine.cache import Arrays, cached, file_key, settings_key
 from training.engine.progress import progress
 from training.teachers.yunet import MODEL, YuNet
 
@@ -59,16 +59,30 @@ def load_faces(root: Path, cache: Path, part: str) -> Faces:
         DataError: A set or the detector is missing or cannot be read.
     """
     key = settings_key(
-        file_key(root / MODEL), LEAST_SCORE, LEAST_WIDTH_PX, DRIVERS, LOOKS
+        file_key(root / MODEL), LEAST_SCORE, LEAST_WIDTH_PX, DRIVERS, LOOKS, "steady"
     )
-    stored = cached(cache / f"faces-{part}-{key}.npz", lambda: _found(root, part))
+
+    def make() -> Arrays:
+        shown = progress(_originals(root, part), f"faces, {part}")
+        found = mark_faces(root, shown)
+        return {name: getattr(found, name) for name in Faces.__slots__}
+
+    stored = cached(cache / f"faces-{part}-{key}.npz", make)
     return Faces(stored["pictures"], stored["sizes"], stored["points"])
 
 
-def _found(root: Path, part: str) -> dict[str, NDArray[np.generic]]:
+def mark_faces(root: Path, originals: Iterable[NDArray[np.uint8]]) -> Faces:
+    """Return the pictures that show exactly one sure face, with YuNet's points.
+
+    Args:
+        root: Data root with the detector.
+        originals: ``(H, W, 3)`` uint8 BGR each.
+
+    Raises:
+        DataError: The detector is missing or cannot be read.
+    """
     pictures, sizes, points = [], [], []
-    shown = progress(_originals(root, part), f"faces, {part}")
-    for picture, found in YuNet(root).alone(shown, LEAST_SCORE):
+    for picture, found in YuNet(root).alone(originals, LEAST_SCORE):
         height, width = picture.shape[:2]
         shrink = min(1.0, SIDE_PX / max(height, width))
         if box_from_points(found)[2] * shrink < LEAST_WIDTH_PX:
@@ -82,11 +96,11 @@ def _found(root: Path, part: str) -> dict[str, NDArray[np.generic]]:
         pictures.append(square)
         sizes.append(size)
         points.append((found + 0.5) * shrink - 0.5)
-    return {
-        "pictures": np.stack(pictures),
-        "sizes": np.array(sizes, np.int64),
-        "points": np.stack(points).astype(np.float32),
-    }
+    return Faces(
+        np.array(pictures, np.uint8).reshape(-1, SIDE_PX, SIDE_PX),
+        np.array(sizes, np.int64).reshape(-1, 2),
+        np.array(points, np.float32).reshape(-1, 5, 2),
+    )
 
 
 def _originals(root: Path, part: str) -> Iterator[NDArray[np.uint8]]:

@@ -81,10 +81,10 @@ def figures_at(matches: Sequence[Matches], threshold: float) -> Found:
     errors = np.concatenate([match.errors for match in matches])
     false = np.concatenate([match.false for match in matches])
     is_found = hits >= threshold
-    told = errors[is_found]
+    told = errors[is_found & np.isfinite(errors)]
     return Found(
         recall=float(is_found.mean()) if len(hits) else float("nan"),
-        point_error=float(np.nanmean(told)) if len(told) else float("nan"),
+        point_error=float(np.mean(told)) if len(told) else float("nan"),
         false_faces=float((false >= threshold).sum() / len(matches)),
         threshold=threshold,
     )

@@ -42,7 +42,14 @@ def test_main_measures_a_bundle_and_writes_its_result(
     assert str(tmp_path) not in out.read_text(encoding="utf-8")
     captured = capsys.readouterr()
     printed = [line.split()[:6] for line in captured.out.splitlines()]
-    assert ["ferplus", "valid", "expression", "face", "cpu-fp32", "accuracy"] in printed
+    assert [
+        "ferplus",
+        "valid",
+        "expression",
+        "face",
+        "ours-tiny",
+        "cpu-fp32",
+    ] in printed
     assert captured.err == ""
 
 

@@ -29,7 +29,7 @@ FALSE_FACES = 0.01
 class LocatorTraining:
     """Settings of the recipe ``locator``."""
 
-    epochs: int = 60
+    epochs: int = 120
     """Parts of the run; after each one the figures are taken."""
     steps: int = 200
     """Batches in an epoch."""
@@ -134,7 +134,7 @@ def locator_loss(
     focal = torch.where(is_middle, hit, miss).sum() / count
     share = values[:, :1]
     told = torch.cat([output.width, output.points], 1).float()
-    apart = functional.smooth_l1_loss(told, values[:, 1:], reduction="none", beta=0.05)
+    apart = functional.smooth_l1_loss(told, values[:, 1:], reduction="none", beta=0.01)
     distance = (apart * share).sum() / (share.sum().clamp(min=1) * 11)
     return focal + points_weight * 10 * distance
 
