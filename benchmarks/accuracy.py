@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.diffusion import measure_diffusionfer
 from benchmarks.drives import measure_drives
-from benchmarks.faces import measure_diffusionfer, measure_ferplus, measure_photos
 from benchmarks.locators import measure_locators
+from benchmarks.photos import measure_photos
 from benchmarks.progress import Progress
 from benchmarks.records import Key, Record
 from benchmarks.signals import measure_signals
@@ -15,6 +16,7 @@ from benchmarks.speech import measure_noise, measure_speech
 from benchmarks.split import Floats, Split
 from benchmarks.subject import Subject
 from benchmarks.voices import measure_emodb
+from benchmarks.votes import measure_ferplus
 from edge_affect.errors import DataError
 
 Measure = Callable[[Split, Path, Progress], list[Record]]

@@ -115,6 +115,22 @@ def ece(truth: Ints, probabilities: AnyFloats, bins: int = ECE_BINS) -> float:
     return gap / len(order)
 
 
+def cross_entropies(target: AnyFloats, probabilities: AnyFloats) -> Floats:
+    """Return ``(B,)`` cross-entropies of ``(B, K)`` rows to those of ``target``, nats.
+
+    A probability of 0 counts as 1e-12.
+    """
+    told = np.log(np.maximum(probabilities, 1e-12))
+    return np.asarray(-(np.asarray(target, np.float64) * told).sum(axis=1))
+
+
+def brier_scores(truth: Ints, probabilities: AnyFloats) -> Floats:
+    """Return ``(B,)`` squared distances of ``(B, K)`` rows to their true class."""
+    apart = np.array(probabilities, np.float64)
+    apart[np.arange(len(truth)), truth] -= 1
+    return np.asarray((apart**2).sum(axis=1))
+
+
 def bootstrap(
     figure: Callable[[Ints], float],
     items: int,

@@ -13,7 +13,7 @@ import pytest
 
 from edge_affect.labels import VOICE_EMOTIONS
 from tests.training.aff_wild2_tree import write_tree
-from training.data.ferplus import VOTE_NAMES
+from training.data.ferplus import NO_EXPRESSION, VOTE_NAMES
 
 PICTURES = 60
 SPEAKERS = ("03", "09", "08")
@@ -39,7 +39,7 @@ def _write_pictures(path: Path, names: list[str], size_px: int) -> None:
 def _ferplus(root: Path) -> None:
     rows = []
     for number in range(PICTURES):
-        votes: dict[str, object] = dict.fromkeys(VOTE_NAMES, 0)
+        votes: dict[str, object] = dict.fromkeys((*VOTE_NAMES, *NO_EXPRESSION), 0)
         votes[VOTE_NAMES[number % 8]] = 8
         votes[VOTE_NAMES[(number + 1) % 8]] = 1
         rows.append({"image": f"fer{number:07}.jpg", **votes})

@@ -12,7 +12,7 @@ import pytest
 from edge_affect.errors import DataError
 from training.data.diffusionfer import load_diffusionfer
 from training.data.emodb import load_emodb, read_speech
-from training.data.ferplus import VOTE_NAMES, load_ferplus
+from training.data.ferplus import NO_EXPRESSION, VOTE_NAMES, load_ferplus
 from training.data.photos import load_photos
 from training.data.root import DEV_SHARE, HELD_OUT_SHARE, unit_hash
 
@@ -44,12 +44,28 @@ def test_ferplus_skips_unvoted_pictures_and_takes_the_first_on_a_tie(
 ) -> None:
     """A picture of single votes is left out; a tie goes to the table's first."""
     shutil.copytree(made_root / "ferplus", tmp_path / "ferplus")
-    header = ",".join(("image", *VOTE_NAMES))
-    rows = ["one.jpg,1,1,1,0,0,0,0,0", "tie.jpg,0,4,4,0,0,0,0,0"]
+    header = ",".join(("image", *VOTE_NAMES, *NO_EXPRESSION))
+    rows = ["one.jpg,1,1,1,0,0,0,0,0,0,0", "tie.jpg,0,4,4,0,0,0,0,0,0,0"]
     (tmp_path / "ferplus/valid.csv").write_text("\n".join((header, *rows)))
     data = load_ferplus(tmp_path, "valid")
     assert data.names == ["tie.jpg"]
     assert VOTE_NAMES[data.labels[0]] == "happiness"
+    assert data.ties.tolist() == [True]
+
+
+def test_ferplus_majority_counts_every_vote(tmp_path: Path, made_root: Path) -> None:
+    """Over half of all votes must be for the expression, single ones left out."""
+    shutil.copytree(made_root / "ferplus", tmp_path / "ferplus")
+    header = ",".join(("image", *VOTE_NAMES, *NO_EXPRESSION))
+    rows = [
+        "kept.jpg,0,5,0,0,0,0,0,0,4,1",
+        "half.jpg,0,5,0,0,0,0,0,0,5,0",
+        "unknown.jpg,0,3,0,0,0,0,0,0,7,0",
+    ]
+    (tmp_path / "ferplus/valid.csv").write_text("\n".join((header, *rows)))
+    data = load_ferplus(tmp_path, "valid")
+    assert data.majority.tolist() == [True, False, False]
+    assert data.ties.tolist() == [False] * 3
 
 
 def test_held_out_parts_follow_the_hash(made_root: Path) -> None:

@@ -10,9 +10,11 @@ from training.metrics import (
     accuracy,
     balanced_accuracy,
     bootstrap,
+    brier_scores,
     ccc,
     confusion,
     correlation,
+    cross_entropies,
     ece,
     macro_f1,
     uar,
@@ -112,3 +114,16 @@ def test_correlation_is_numpys_and_0_for_what_does_not_vary() -> None:
     expected = float(np.corrcoef(truth, estimate)[0, 1])
     assert correlation(truth, estimate) == pytest.approx(expected)
     assert correlation(truth, np.ones(50)) == 0
+
+
+def test_brier_and_cross_entropy_by_hand() -> None:
+    """Two rows: one sure and right, one even between two classes."""
+    shares = np.array([[1.0, 0.0], [0.5, 0.5]])
+    truth = np.array([0, 1])
+    assert brier_scores(truth, shares) == pytest.approx([0.0, 0.5])
+    target = np.array([[1.0, 0.0], [0.25, 0.75]])
+    assert cross_entropies(target, shares) == pytest.approx([0.0, np.log(2)])
+    # A class that was ruled out and is the true one costs much, not infinity.
+    assert cross_entropies(target[:1], shares[:1, ::-1])[0] == pytest.approx(
+        -np.log(1e-12)
+    )

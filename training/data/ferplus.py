@@ -21,6 +21,8 @@ VOTE_NAMES = (
     "contempt",
 )
 """The eight expressions in the order of the table; a tie goes to the first."""
+NO_EXPRESSION = ("unknown", "not_face")
+"""What else a vote may be for; the table has a column for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,15 @@ class FerPlus:
     votes: NDArray[np.float32]
     """``(B, 8)`` votes in ``VOTE_NAMES`` order, single votes set to 0."""
     archive: PictureArchive
+    majority: NDArray[np.bool_]
+    """``(B,)`` whether the published majority protocol keeps it: over half of all
+    votes, those for "unknown" and "not a face" among them, are for one expression."""
+
+    @property
+    def ties(self) -> NDArray[np.bool_]:
+        """``(B,)`` whether two expressions share the most votes."""
+        first, second = np.sort(self.votes, axis=1)[:, [-1, -2]].T
+        return np.asarray(first == second)
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -48,7 +59,7 @@ class FerPlus:
     def pick(self, keep: NDArray[np.bool_]) -> FerPlus:
         """Return the rows where ``keep`` is true."""
         names = [n for n, kept in zip(self.names, keep, strict=True) if kept]
-        return FerPlus(names, self.votes[keep], self.archive)
+        return FerPlus(names, self.votes[keep], self.archive, self.majority[keep])
 
 
 def load_ferplus(root: Path, part: str) -> FerPlus:
@@ -62,13 +73,16 @@ def load_ferplus(root: Path, part: str) -> FerPlus:
     """
     file = "train" if part in ("train", "dev") else part
     folder = root / "ferplus"
-    rows = read_table(folder / f"{file}.csv", ("image", *VOTE_NAMES))
-    votes = np.array([[float(row[name]) for name in VOTE_NAMES] for row in rows])
-    votes[votes <= 1] = 0
+    columns = (*VOTE_NAMES, *NO_EXPRESSION)
+    rows = read_table(folder / f"{file}.csv", ("image", *columns))
+    cast = np.array([[float(row[name]) for name in columns] for row in rows])
+    cast[cast <= 1] = 0
+    votes = cast[:, : len(VOTE_NAMES)]
     everything = FerPlus(
         [row["image"] for row in rows],
         votes.astype(np.float32),
         PictureArchive(folder / f"{file}.zip"),
+        votes.max(axis=1) > cast.sum(axis=1) / 2,
     )
     voted = votes.sum(axis=1) > 0
     if file != part or part == "train":

@@ -15,7 +15,7 @@ from benchmarks.records import Record
 from benchmarks.subject import Subject
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import DataError
-from training.data.ferplus import VOTE_NAMES
+from training.data.ferplus import NO_EXPRESSION, VOTE_NAMES
 from training.data.root import HELD_OUT_SHARE, unit_hash
 
 GREY_STEP = 25
@@ -65,7 +65,7 @@ def test_stills_are_held_before_the_affect_graph(
 
 
 def _votes(label: str) -> dict[str, int]:
-    return {name: 8 if name == label else 0 for name in VOTE_NAMES}
+    return {name: 8 if name == label else 0 for name in (*VOTE_NAMES, *NO_EXPRESSION)}
 
 
 def _ferplus(write_set: WriteSet, pairs: Sequence[tuple[str, str]]) -> Path:

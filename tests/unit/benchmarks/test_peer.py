@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.__main__ import main
-from training.data.ferplus import VOTE_NAMES
+from training.data.ferplus import NO_EXPRESSION, VOTE_NAMES
 
 WriteSet = Callable[..., Path]
 
@@ -50,7 +50,7 @@ def root(write_set: WriteSet) -> Path:
     """Return training parts of FER+ and DiffusionFER."""
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 256, (48, 48, 3), np.uint8) for _ in range(20)]
-    votes = {name: 8 * (name == "fear") for name in VOTE_NAMES}
+    votes = {name: 8 * (name == "fear") for name in (*VOTE_NAMES, *NO_EXPRESSION)}
     write_set(
         "ferplus/train", [{"image": f"{i}.png", **votes} for i in range(20)], pictures
     )

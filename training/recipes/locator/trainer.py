@@ -29,7 +29,7 @@ FALSE_FACES = 0.01
 class LocatorTraining:
     """Settings of the recipe ``locator``."""
 
-    epochs: int = 120
+    epochs: int = 80
     """Parts of the run; after each one the figures are taken."""
     steps: int = 200
     """Batches in an epoch."""
