@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from benchmarks.accuracy import measure_accuracy
+from benchmarks.accuracy import SETS, Examples, measure_accuracy
 from benchmarks.compare import measure_differences
 from benchmarks.graphs import measure_graphs
 from benchmarks.peers.int8 import quantize_peer
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="take N examples of each split, evenly spread: a quick look, no figure",
     )
+    _add_sets(accuracy)
     compare = commands.add_parser(
         "compare", help="accuracy of two bundles or targets, paired, and differences"
     )
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
     add("--limit", type=_positive, metavar="N", help="as for accuracy")
+    _add_sets(compare)
     graphs = commands.add_parser(
         "graphs", help="time graph files against the first, one thread, in turns"
     )
@@ -124,15 +126,26 @@ def _bundle_target(text: str) -> tuple[Path, str]:
     return Path(folder), target
 
 
+def _add_sets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        choices=SETS,
+        default=list(SETS),
+        metavar="SET",
+        help=f"measure these alone, of {', '.join(SETS)} (default: all that are there)",
+    )
+
+
 def _accuracy(
     given: argparse.Namespace, progress: Progress
 ) -> tuple[dict[str, object], list[Record]]:
     subject = open_subject(given.bundle, given.target)
-    records = measure_accuracy(subject, given.data, given.limit, progress)
+    records = measure_accuracy(subject, _examples(given), progress)
     command = "python -m benchmarks accuracy --data ROOT --json FILE"
     command += " --bundle DIR" if given.bundle else ""
     command += f" --target {given.target}" if given.target else ""
-    command += f" --limit {given.limit}" if given.limit else ""
+    command += _narrowed(given)
     run = _run(command) | _told(subject) | _settings(given)
     return run, list(records)
 
@@ -141,10 +154,9 @@ def _compare(
     given: argparse.Namespace, progress: Progress
 ) -> tuple[dict[str, object], list[Record]]:
     new, old = (open_subject(*bundle) for bundle in (given.new, given.old))
-    records = measure_differences(new, old, given.data, given.limit, progress)
+    records = measure_differences(new, old, _examples(given), progress)
     command = "python -m benchmarks compare DIR:{} DIR:{} --data ROOT --json FILE"
-    command = command.format(new.target, old.target)
-    command += f" --limit {given.limit}" if given.limit else ""
+    command = command.format(new.target, old.target) + _narrowed(given)
     run = _run(command) | _settings(given)
     return run | {"new": _told(new), "old": _told(old)}, records
 
@@ -173,6 +185,18 @@ def _told(subject: Subject) -> dict[str, object]:
         "backend": subject.backend,
         "target": subject.target,
     }
+
+
+def _examples(given: argparse.Namespace) -> Examples:
+    return Examples(given.data, given.limit, tuple(given.sets))
+
+
+def _narrowed(given: argparse.Namespace) -> str:
+    """Return the options that leave examples out."""
+    told = f" --limit {given.limit}" if given.limit else ""
+    if len(given.sets) < len(SETS):
+        told += f" --sets {' '.join(given.sets)}"
+    return told
 
 
 def _settings(given: argparse.Namespace) -> dict[str, object]:

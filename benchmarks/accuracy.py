@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.diffusion import measure_diffusionfer
@@ -43,29 +44,45 @@ MADE: tuple[tuple[str, str, Measure], ...] = (
 """Set, stages and protocol of what is made in code."""
 
 
+SETS = tuple(dict.fromkeys([entry[0] for entry in SPLITS] + [e[0] for e in MADE]))
+"""Names of all sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What a subject is asked about."""
+
+    data: Path
+    """Data root; ``docs/benchmarks.md`` describes its layout."""
+    limit: int | None = None
+    """Examples taken of each split at most, evenly spread; None for all."""
+    sets: tuple[str, ...] = SETS
+    """Names of the sets that are measured, where they are there."""
+
+
 def measure_accuracy(
     subject: Subject,
-    data: Path,
-    limit: int | None,
+    examples: Examples,
     progress: Progress,
     drawn: dict[Key, Floats] | None = None,
 ) -> list[Record]:
-    """Measure on every set and split under ``data``, and on what is made in code.
+    """Measure on every set and split of the examples, and on what is made in code.
 
     Args:
         subject: What is measured.
-        data: Data root; ``docs/benchmarks.md`` describes its layout.
-        limit: Examples taken of each split at most, evenly spread; None for all.
+        examples: What it is asked about.
         progress: Shows how far it has come.
         drawn: Receives the bootstrap's draws of each figure that has an interval, to
             compare two subjects; peers are left out then.
 
     Raises:
-        DataError: The root holds no set, or one is damaged.
+        DataError: The root holds none of the sets, or one is damaged.
     """
-    found = [entry for entry in SPLITS if (data / entry[0] / entry[2]).is_file()]
-    if not found:
-        names = sorted({entry[0] for entry in SPLITS})
+    data, limit = examples.data, examples.limit
+    wanted = [entry for entry in SPLITS if entry[0] in examples.sets]
+    found = [entry for entry in wanted if (data / entry[0] / entry[2]).is_file()]
+    if wanted and not found:
+        names = sorted({entry[0] for entry in wanted})
         raise DataError(
             f"{data}: got no data set, expected at least one of the folders "
             f"{', '.join(names)}; docs/benchmarks.md describes the layout"
@@ -77,6 +94,8 @@ def measure_accuracy(
         split = Split(subject, name, part, stage, limit, drawn, peers=peers)
         records += measure(split, data, progress)
     for name, stage, measure in MADE:
+        if name not in examples.sets:
+            continue
         split = Split(subject, name, "test", stage, limit, drawn, peers=peers)
         records += measure(split, data, progress)
     return records

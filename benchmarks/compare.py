@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from benchmarks.accuracy import measure_accuracy
+from benchmarks.accuracy import Examples, measure_accuracy
 from benchmarks.progress import Progress
 from benchmarks.records import Key, Record
 from benchmarks.split import Floats
@@ -14,7 +13,7 @@ from training.metrics import interval_of
 
 
 def measure_differences(
-    new: Subject, old: Subject, data: Path, limit: int | None, progress: Progress
+    new: Subject, old: Subject, examples: Examples, progress: Progress
 ) -> list[Record]:
     """Return the figures of both, then ``new`` − ``old`` for each that both have.
 
@@ -24,8 +23,7 @@ def measure_differences(
     Args:
         new: What is looked at.
         old: What it is compared with.
-        data: Data root.
-        limit: Examples taken of each split at most; None for all.
+        examples: What both are asked about.
         progress: Shows how far it has come.
 
     Raises:
@@ -33,8 +31,8 @@ def measure_differences(
     """
     drawn: dict[Key, Floats] = {}
     drawn_old: dict[Key, Floats] = {}
-    records = measure_accuracy(new, data, limit, progress, drawn)
-    reference = measure_accuracy(old, data, limit, progress, drawn_old)
+    records = measure_accuracy(new, examples, progress, drawn)
+    reference = measure_accuracy(old, examples, progress, drawn_old)
     by_key = {record.key: record for record in reference}
     differences = [
         _difference(record, by_key[record.key], drawn, drawn_old)

@@ -116,7 +116,7 @@ def measure_locators(
     if not len(faces) or not len(selected):
         return []
     cabins = paint_cabins(CABINS, CABINS + 80)
-    chosen = _draw(_SELECTION, selected, cabins[:40])
+    chosen = _draw(_SELECTION, selected, cabins[:40], split)
     pictures = [_scenes(split, part, faces, cabins[40:]) for part in PARTS]
     pictures.append(_clips(split, data, progress))
     rivals = peers(data) if split.peers else {}
@@ -157,7 +157,7 @@ def _photographs(
 def _scenes(
     split: Split, part: Part, faces: Faces, cabins: NDArray[np.uint8]
 ) -> _Pictures:
-    drawn = _draw(part, faces, cabins)
+    drawn = _draw(part, faces, cabins, split)
     return _Pictures(
         replace(split, set="scenes", part=part.name),
         [f"{row:04}" for row in range(len(drawn))],
@@ -174,7 +174,9 @@ def _clips(split: Split, data: Path, progress: Progress) -> _Pictures:
     )
 
 
-def _draw(part: Part, faces: Faces, cabins: NDArray[np.uint8]) -> list[Scene]:
+def _draw(
+    part: Part, faces: Faces, cabins: NDArray[np.uint8], split: Split
+) -> list[Scene]:
     if part.turned is not None:
         rows = np.flatnonzero(is_turned(faces.points) == part.turned)
         if not len(rows):
@@ -182,7 +184,7 @@ def _draw(part: Part, faces: Faces, cabins: NDArray[np.uint8]) -> list[Scene]:
         faces = Faces(faces.pictures[rows], faces.sizes[rows], faces.points[rows])
     maker = SceneMaker(part.config, faces, cabins)
     random = np.random.default_rng([_SEED, *part.name.encode()])
-    return [maker.draw(random) for _ in range(part.count)]
+    return [maker.draw(random) for _ in split.choose(part.count)]
 
 
 def is_turned(points: NDArray[np.float32]) -> NDArray[np.bool_]:

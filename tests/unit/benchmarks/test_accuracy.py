@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import measure_accuracy
+from benchmarks.accuracy import Examples, measure_accuracy
 from benchmarks.progress import Progress
 from benchmarks.records import Record
 from benchmarks.subject import Subject
@@ -45,7 +45,7 @@ def _measure(
 ) -> dict[tuple[str | None, ...], Record]:
     """Return the figures by name: those of ``stage``, or those of no later stage."""
     progress = Progress(Terminal(io.StringIO(), {}))
-    records = measure_accuracy(subject, data, limit, progress)
+    records = measure_accuracy(subject, Examples(data, limit), progress)
     return {
         (r.set, r.split, r.head, r.metric): r
         for r in records
@@ -261,3 +261,27 @@ def test_a_damaged_set_is_an_error_not_a_figure(
     rows = [{"image": "a.png", **_votes("fear")}]
     with pytest.raises(DataError, match=r"valid\.zip"):
         _measure(subject, write_set("ferplus/valid", rows))
+
+
+def test_named_sets_alone_are_measured(subject: Subject, write_set: WriteSet) -> None:
+    """Of a root with two sets one is asked for; what is made in code is none of it."""
+    _ferplus(write_set, [("neutral", "neutral")] * 6)
+    data = write_set(
+        "photos/train",
+        [{"image": name, "expression": "neutral"} for name in _held_out(2)],
+        [_picture("neutral")] * 2,
+    )
+    progress = Progress(Terminal(io.StringIO(), {}))
+    examples = Examples(data, sets=("ferplus",))
+    records = measure_accuracy(subject, examples, progress)
+    assert {record.set for record in records} == {"ferplus"}
+
+
+def test_a_named_set_that_is_missing_is_said(
+    subject: Subject, write_set: WriteSet
+) -> None:
+    """Asking for what the root lacks is an error, not an empty table."""
+    data = _ferplus(write_set, [("neutral", "neutral")])
+    progress = Progress(Terminal(io.StringIO(), {}))
+    with pytest.raises(DataError, match="emodb"):
+        measure_accuracy(subject, Examples(data, sets=("emodb",)), progress)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import compare
+from benchmarks.accuracy import Examples
 from benchmarks.compare import measure_differences
 from benchmarks.progress import Progress
 from benchmarks.records import Key, Record
@@ -22,8 +23,7 @@ RIGHT = {"new": np.arange(40) % 4 > 0, "old": np.arange(40) % 5 > 0}
 
 def _measure(
     subject: Subject,
-    data: Path,
-    limit: int | None,
+    examples: Examples,
     progress: Progress,
     drawn: dict[Key, Floats],
 ) -> list[Record]:
@@ -46,7 +46,7 @@ def differences(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> list[Recor
     monkeypatch.setattr(compare, "measure_accuracy", _measure)
     new, old = replace(subject, target="new"), replace(subject, target="old")
     progress = Progress(Terminal(io.StringIO(), {}))
-    records = measure_differences(new, old, Path(), None, progress)
+    records = measure_differences(new, old, Examples(Path()), progress)
     return [record for record in records if record.against is not None]
 
 
