@@ -12,7 +12,7 @@ from benchmarks.locators import measure_locators
 from benchmarks.photos import measure_photos
 from benchmarks.progress import Progress
 from benchmarks.records import Key, Record
-from benchmarks.signals import measure_signals
+from benchmarks.signals import measure_clip_signals, measure_signals
 from benchmarks.speech import measure_noise, measure_speech
 from benchmarks.split import Floats, Split
 from benchmarks.subject import Subject
@@ -32,11 +32,13 @@ SPLITS: tuple[tuple[str, str, str, str, Measure], ...] = (
     ("photos", "valid", "train.csv", "locator", measure_locators),
     ("photos", "valid", "train.csv", "face", measure_signals),
     ("diffusionfer", "valid", "train.csv", "face", measure_signals),
+    ("clips", "test", "", "face", measure_clip_signals),
     ("emodb", "valid", "labels.csv", "voice", measure_emodb),
     ("emodb", "valid", "labels.csv", "voice+speech", measure_speech),
 )
-"""Set, split, the table that says it is there, stages and protocol. Where a set has no
-split for reporting, ``valid`` is the held-out part of its train file."""
+"""Set, split, the table that says it is there (or the folder alone), stages and
+protocol. Where a set has no split for reporting, ``valid`` is the held-out part of its
+train file."""
 MADE: tuple[tuple[str, str, Measure], ...] = (
     ("made_noise", "voice+speech", measure_noise),
     ("sim_A", "affect", measure_drives),
@@ -80,7 +82,7 @@ def measure_accuracy(
     """
     data, limit = examples.data, examples.limit
     wanted = [entry for entry in SPLITS if entry[0] in examples.sets]
-    found = [entry for entry in wanted if (data / entry[0] / entry[2]).is_file()]
+    found = [entry for entry in wanted if (data / entry[0] / entry[2]).exists()]
     if wanted and not found:
         names = sorted({entry[0] for entry in wanted})
         raise DataError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -41,20 +43,32 @@ class ClipFrame:
 
 def read_clips(data: Path, progress: Progress) -> list[ClipFrame]:
     """Return some frames of every clip, and what YuNet finds in them at full size."""
-    folder = data / "clips"
-    paths = sorted(path for path in folder.glob("*.*") if path.suffix in _FILMS)
+    paths = list_clips(data)
     teacher = yunet.YuNet(data)
-    frames = []
-    for path in progress.track(paths, len(paths), "clips"):
-        film = cv2.VideoCapture(str(path))
+    return [
+        ClipFrame(path.name, picture, teacher.marks(picture))
+        for path in progress.track(paths, len(paths), "clips")
+        for _, picture in islice(frames_of(path), 0, None, _EVERY)
+    ]
+
+
+def list_clips(data: Path) -> list[Path]:
+    """Return the clips and pictures of a data root's folder ``clips``."""
+    files = (data / "clips").glob("*.*")
+    return sorted(path for path in files if path.suffix in _FILMS)
+
+
+def frames_of(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Yield a clip's frames and when they are: s from its start, ``(H, W, 3)`` BGR."""
+    film = cv2.VideoCapture(str(path))
+    rate_hz = film.get(cv2.CAP_PROP_FPS) or 1.0  # a picture has none
+    try:
         number = 0
         while film.grab():
-            if number % _EVERY == 0:
-                picture = np.asarray(film.retrieve()[1], np.uint8)
-                frames.append(ClipFrame(path.name, picture, teacher.marks(picture)))
+            yield number / rate_hz, np.asarray(film.retrieve()[1], np.uint8)
             number += 1
+    finally:
         film.release()
-    return frames
 
 
 def match_clip_frame(locator: Locator, frame: ClipFrame) -> Matches:

@@ -7,12 +7,13 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from benchmarks.progress import Progress
-from benchmarks.signals import TEACHER, measure_signals
+from benchmarks.signals import TEACHER, measure_clip_signals, measure_signals
 from benchmarks.split import Split
 from benchmarks.subject import Subject
 from edge_affect.commands.terminal import Terminal
@@ -133,3 +134,29 @@ def test_nothing_is_measured_without_heads_or_teachers(
     assert _measure(signal_subject, data, absent) == {}
     (data / landmarker.MODEL).unlink()
     assert _measure(signal_subject, data) == {}
+
+
+def test_clip_signals_come_by_set_and_clip(signal_subject: Subject, data: Path) -> None:
+    """Two clips of one set, none of the other; every frame is asked about."""
+    folder = data / "clips"
+    folder.mkdir()
+    for name in ("grid_a", "grid_b"):
+        film = cv2.VideoWriter(
+            str(folder / f"{name}.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25, (112, 112)
+        )
+        for number in range(10):
+            film.write(np.full((112, 112, 3), 20 + 20 * number, np.uint8))
+        film.release()
+    split = Split(signal_subject, "clips", "test", "face", limit=8)
+    progress = Progress(Terminal(StringIO()))
+    records = measure_clip_signals(split, data, progress, teach)
+    assert {record.set for record in records} == {"clips_grid"}
+    found = {
+        record.split: record
+        for record in records
+        if (record.head, record.stage) == ("eyes", "face")
+        and record.metric == "correlation"
+    }
+    assert set(found) == {"test", "test/grid_a.mp4", "test/grid_b.mp4"}
+    assert (found["test"].n, found["test/grid_a.mp4"].n) == (16, 8)
+    assert found["test"].value == pytest.approx(1, abs=1e-3)
