@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.accuracy import SETS, Examples, measure_accuracy
 from benchmarks.compare import measure_differences
 from benchmarks.graphs import measure_graphs
+from benchmarks.model_card import write_card
 from benchmarks.peers.int8 import quantize_peer
 from benchmarks.progress import Progress
 from benchmarks.records import Record, Result, check_writable, save_result
@@ -37,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.command == "peer-int8":
             quantize_peer(given.file, given.data, given.out, progress)
+            print(given.out)
+            return 0
+        if given.command == "card":
+            write_card(given.result, given.out)
             print(given.out)
             return 0
         measure = {
@@ -101,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     add = targets.add_argument
     add("--bundle", type=Path, metavar="DIR", help="this one, signed or not")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
+    card = commands.add_parser(
+        "card", help="write the model card from the result of accuracy"
+    )
+    add = card.add_argument
+    add("result", type=Path, metavar="FILE", help="what accuracy wrote")
+    add("--out", type=Path, required=True, metavar="FILE", help="page to write")
     peer = commands.add_parser(
         "peer-int8", help="quantize a float face graph by ONNX Runtime's own tool"
     )

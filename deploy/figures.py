@@ -62,7 +62,16 @@ def read_figures(path: Path, digests: Mapping[str, str]) -> list[dict[str, objec
 
 
 def _is_ours(record: object) -> bool:
-    return isinstance(record, dict) and str(record.get("model")).startswith(OURS)
+    """Tell whether a record is a figure of ours, over a whole part of a set.
+
+    Differences to a peer and figures of single speakers or clips stay in the result.
+    """
+    return (
+        isinstance(record, dict)
+        and str(record.get("model")).startswith(OURS)
+        and "against" not in record
+        and "/" not in str(record.get("split"))
+    )
 
 
 def _figure(path: Path, record: dict[str, object]) -> dict[str, object]:
