@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import importlib.util
 import itertools
 import os
@@ -115,6 +116,16 @@ def _without_jetson() -> str | None:
     return None if release.exists() else "not a Jetson: no /etc/nv_tegra_release"
 
 
+def _without_gst() -> str | None:
+    try:
+        gi = importlib.import_module("gi")
+        for namespace in ("Gst", "GstApp", "GstVideo"):
+            gi.require_version(namespace, "1.0")
+    except (ImportError, ValueError) as error:
+        return f"no GStreamer: {error}; run: sudo make system, then make test"
+    return None
+
+
 def _without_mic() -> str | None:
     missing = _without_module("pyaudio")
     if not missing and not shutil.which("pulseaudio"):
@@ -134,6 +145,7 @@ CAPABILITIES: dict[str, Callable[[], str | None]] = {
     "gpu": _without_gpu,
     "trt": lambda: _without_module("tensorrt") or _without_gpu(),
     "jetson": _without_jetson,
+    "gst": _without_gst,
     "mic": _without_mic,
     "data": _without_data,
 }

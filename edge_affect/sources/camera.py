@@ -6,9 +6,8 @@ import logging
 import threading
 from typing import final
 
-from edge_affect.clock import NS_PER_MS, NS_PER_S, Clock
-from edge_affect.errors import SourceError, StreamStateError, UsageError
-from edge_affect.realtime.slots import LatestSlot
+from edge_affect.clock import NS_PER_MS, Clock
+from edge_affect.errors import SourceError, UsageError
 from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.sources.capture import (
     CameraSettings,
@@ -17,6 +16,7 @@ from edge_affect.sources.capture import (
     device_name,
     open_opencv,
 )
+from edge_affect.sources.handover import Handover
 from edge_affect.types import Frame
 
 _LOG = logging.getLogger(__name__)
@@ -35,8 +35,9 @@ class CameraSource(Closing):
     """A camera by its number, or a stream by its address.
 
     A daemon thread opens and reads the device into a slot where the newest frame wins,
-    so a driver that hangs stops neither ``read`` nor ``close``. Capture times are the
-    arrival less the usual latency, and marked as estimated.
+    so a driver that hangs stops neither ``read`` nor ``close``. Capture times are those
+    of the driver where it tells plausible ones, as V4L2's do; else they are the arrival
+    less the usual latency, and marked as estimated.
     """
 
     def __init__(
@@ -67,11 +68,8 @@ class CameraSource(Closing):
         self._settings = settings or CameraSettings()
         self._open_capture = open_capture or open_opencv
         self._name = device_name(device)
-        self._slot: LatestSlot[Frame] = LatestSlot()
-        self._changed = self._slot.condition
+        self._handover = Handover(self._name, clock, self._settings.latency_ns)
         self._thread: threading.Thread | None = None
-        self._opened = self._closed = self._failed = False
-        self._fault: str | None = None
         self._abandoned = 0
 
     @property
@@ -82,7 +80,7 @@ class CameraSource(Closing):
     @property
     def dropped(self) -> int:
         """Frames that a newer one replaced before they were read."""
-        return self._slot.dropped
+        return self._handover.dropped
 
     @property
     def abandoned(self) -> int:
@@ -92,7 +90,7 @@ class CameraSource(Closing):
     @property
     def ended(self) -> bool:
         """Whether it was closed, or failed and said so."""
-        return self._closed or self._failed
+        return self._handover.ended
 
     def __enter__(self) -> CameraSource:
         """Open the device.
@@ -101,32 +99,17 @@ class CameraSource(Closing):
             SourceError: It cannot be opened, or not within the limit.
             StreamStateError: It was opened before.
         """
-        if self._thread is not None or self._closed:
-            raise StreamStateError(f"{self._name}: was opened before; make another")
+        self._handover.begin()
         self._thread = threading.Thread(
             target=self._run, name=f"edge_affect-{self._name}", daemon=True
         )
         try:
             self._thread.start()
-            self._wait_until_open()
+            self._handover.wait_until_open(self._settings.open_limit_ns)
         except BaseException:
             self.close()
             raise
         return self
-
-    def _wait_until_open(self) -> None:
-        until_ns = self._clock.now_ns() + self._settings.open_limit_ns
-        with self._changed:
-            while not (self._opened or self._fault or self._closed):
-                if self._clock.now_ns() >= until_ns:
-                    limit_s = self._settings.open_limit_ns / NS_PER_S
-                    raise SourceError(
-                        f"{self._name}: did not open within {limit_s:g} s; "
-                        "is it in use or unplugged?"
-                    )
-                self._clock.wait(self._changed, until_ns)
-            if self._fault:
-                raise SourceError(self._fault)
 
     def read(self, timeout_ns: int) -> Frame | None:
         """Return the newest frame that was not read yet, or None after the time-out.
@@ -135,29 +118,11 @@ class CameraSource(Closing):
             SourceError: The device is gone.
             StreamStateError: It is not open yet.
         """
-        if self._thread is None and not self._closed:
-            raise StreamStateError(f"{self._name}: read it inside 'with'")
-        until_ns = self._clock.now_ns() + timeout_ns
-        with self._changed:
-            while not (self._slot.filled or self._fault or self._closed):
-                if self._clock.now_ns() >= until_ns:
-                    return None
-                self._clock.wait(self._changed, until_ns)
-            if self._closed:
-                return None
-            frame = self._slot.take()
-            if frame is None and self._fault:
-                self._failed = True
-                raise SourceError(self._fault)
-            return frame
+        return self._handover.read(timeout_ns)
 
     def close(self) -> None:
         """Close the device; from any thread, idempotent, within about a second."""
-        with self._changed:
-            first = not self._closed
-            self._closed = True
-            self._changed.notify_all()
-        if not first or self._thread is None:
+        if not self._handover.close() or self._thread is None:
             return
         self._thread.join(_JOIN_S)
         if self._thread.is_alive():
@@ -173,35 +138,23 @@ class CameraSource(Closing):
                 capture.release()
         except Exception as error:  # noqa: BLE001 - raised again by read
             message = str(error) if isinstance(error, SourceError) else None
-            self._fail(message or f"{self._name}: failed: {error}")
-
-    def _fail(self, message: str) -> None:
-        with self._changed:
-            self._fault = message
-            self._changed.notify_all()
+            self._handover.fail(message or f"{self._name}: failed: {error}")
 
     def _read_all(self, capture: Capture) -> None:
-        with self._changed:
-            self._opened = True
-            self._changed.notify_all()
-        failures = index = 0
-        while not self._closed and failures < _FAILURES:
+        self._handover.open()
+        failures = 0
+        while not self._handover.closed and failures < _FAILURES:
             grabbed = capture.grab()
             t_ns = self._clock.now_ns()
+            device_ns = capture.stamp_ns() if grabbed else None
             retrieved, picture = capture.retrieve() if grabbed else (False, None)
             if not retrieved or picture is None:
                 failures += 1
-                self._pause()
+                self._handover.pause(_RETRY_NS)
                 continue
             failures = 0
-            capture_ns = t_ns - self._settings.latency_ns
-            self._slot.put(Frame(picture, capture_ns, t_ns, index, estimated=True))
-            index += 1
+            self._handover.put(picture, t_ns, device_ns)
         if failures >= _FAILURES:
-            self._fail(f"{self._name}: stopped giving frames; is it still connected?")
-
-    def _pause(self) -> None:
-        until_ns = self._clock.now_ns() + _RETRY_NS
-        with self._changed:
-            while not self._closed and self._clock.now_ns() < until_ns:
-                self._clock.wait(self._changed, until_ns)
+            self._handover.fail(
+                f"{self._name}: stopped giving frames; is it still connected?"
+            )

@@ -43,16 +43,55 @@ class CameraSettings:
 
 
 class Capture(Protocol):
-    """An open device, as ``cv2.VideoCapture`` has it."""
+    """An open device."""
 
     def grab(self) -> bool:
         """Wait for the next frame; False when there is none."""
+
+    def stamp_ns(self) -> int | None:
+        """Return when the grabbed frame was captured, monotonic ns, if that is told."""
 
     def retrieve(self) -> tuple[bool, NDArray[Any]]:
         """Return the grabbed frame, BGR uint8, newly made."""
 
     def release(self) -> None:
         """Close the device."""
+
+
+class OpenCvCapture:
+    """A device that OpenCV has open."""
+
+    def __init__(self, capture: VideoCapture, *, tells_times: bool) -> None:
+        """Take over ``capture``.
+
+        Args:
+            capture: Open.
+            tells_times: Whether its position is the time of the driver's buffer, as
+                with V4L2, and not a place in a film.
+        """
+        self._capture = capture
+        self._tells_times = tells_times
+
+    def grab(self) -> bool:
+        """Wait for the next frame; False when there is none."""
+        return self._capture.grab()
+
+    def stamp_ns(self) -> int | None:
+        """Return when the grabbed frame was captured, monotonic ns, if that is told."""
+        import cv2
+
+        if not self._tells_times:
+            return None
+        position_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        return round(position_ms * NS_PER_MS) if position_ms > 0 else None
+
+    def retrieve(self) -> tuple[bool, NDArray[Any]]:
+        """Return the grabbed frame, BGR uint8, newly made."""
+        return self._capture.retrieve()
+
+    def release(self) -> None:
+        """Close the device."""
+        self._capture.release()
 
 
 OpenCapture = Callable[["int | str", CameraSettings], Capture]
@@ -74,7 +113,7 @@ def open_opencv(device: int | str, settings: CameraSettings) -> Capture:
         capture.release()
         why = _why_no_camera(device) if isinstance(device, int) else _NO_STREAM
         raise SourceError(f"{device_name(device)}: cannot be opened; {why}")
-    return capture
+    return OpenCvCapture(capture, tells_times=capture.getBackendName() == "V4L2")
 
 
 def device_name(device: int | str) -> str:

@@ -7,6 +7,7 @@ import os
 from edge_affect.clock import Clock
 from edge_affect.errors import UsageError
 from edge_affect.sources.base import AudioSource, Source
+from edge_affect.sources.pipelines import CSI, GST, csi_pipeline, given_pipeline
 
 SIMULATED = "simulated"
 """Name of the embedded source."""
@@ -23,8 +24,9 @@ def open_source(
     """Return the source that ``spec`` names; ``with`` opens it.
 
     Args:
-        spec: Digits are a camera, ``://`` a stream, ``simulated`` the embedded source,
-            all else a path.
+        spec: Digits are a camera, ``csi://`` and a number one at a Jetson's CSI port,
+            ``gst://`` and its elements a GStreamer pipeline, any other ``://`` a
+            stream, ``simulated`` the embedded source, all else a path.
         clock: Stamps the frames of a live source.
         audio: None or ``none`` leaves out the sound that comes with the pictures.
 
@@ -41,6 +43,12 @@ def open_source(
         from edge_affect.sources.simulated import SimulatedSource
 
         return SimulatedSource(audio=with_sound, clock=clock)
+    if isinstance(spec, str) and spec.startswith((CSI, GST)):
+        from edge_affect.sources.gstreamer import GStreamerSource
+
+        is_csi = spec.startswith(CSI)
+        pipeline = csi_pipeline(spec) if is_csi else given_pipeline(spec)
+        return GStreamerSource(pipeline, clock)
     if isinstance(spec, str) and "://" in spec:
         from edge_affect.sources.camera import CameraSource
 

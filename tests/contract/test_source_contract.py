@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, repeat
 from pathlib import Path
 
 import numpy as np
 import pytest
+from _pytest.mark import ParameterSet
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock, SystemClock
 from edge_affect.errors import StreamStateError
+from edge_affect.pixels import check_pixels
 from edge_affect.sources import camera
 from edge_affect.sources.base import AudioSource, Closing, Source
 from edge_affect.sources.camera import CameraSource
+from edge_affect.sources.gstreamer import GStreamerSource
 from edge_affect.sources.media import MediaSource
 from edge_affect.sources.microphone import MicrophoneSource
+from edge_affect.sources.open import open_source
+from edge_affect.sources.player import _GstPlayer
 from edge_affect.sources.replay import ReplaySource
 from edge_affect.types import AudioChunk, Frame
 from tests.fakes.capture import HANG_LIMIT_S, FakeCapture
+from tests.fakes.gstreamer import FakePlayer, fake_pipeline
 from tests.fakes.media_files import click, write_clip, write_pictures
 from tests.fakes.portaudio import FakePyAudio
 
@@ -100,6 +106,31 @@ def _simulated_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
     return Subject(source, live=True, has_video=True, has_audio=True)
 
 
+def _pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
+    player = FakePlayer()
+    source = GStreamerSource(fake_pipeline(), SystemClock(), player.opener)
+    return Subject(
+        source, live=True, has_video=True, has_audio=False, provide=player.give
+    )
+
+
+def _gstreamer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
+    source = open_source(
+        "gst://appsrc name=feed is-live=true format=time do-timestamp=true "
+        "caps=video/x-raw,format=GRAY8,width=64,height=48,framerate=30/1",
+        clock=SystemClock(),
+    )
+    assert isinstance(source, GStreamerSource)
+
+    def push() -> None:
+        player = source._player
+        if isinstance(player, _GstPlayer):
+            buffer = player._gst.Buffer.new_wrapped(bytes(64 * 48))
+            player._bin.get_by_name("feed").emit("push-buffer", buffer)
+
+    return Subject(source, live=True, has_video=True, has_audio=False, provide=push)
+
+
 FINITE: dict[str, Make] = {
     "media by PyAV": _pyav,
     "media by OpenCV": _opencv,
@@ -107,10 +138,21 @@ FINITE: dict[str, Make] = {
     "simulated": _simulated,
     "simulated live": _simulated_live,
 }
-DEVICES: dict[str, Make] = {"camera": _camera, "microphone": _microphone}
+DEVICES: dict[str, Make] = {
+    "camera": _camera,
+    "microphone": _microphone,
+    "pipeline": _pipeline,
+    "gstreamer": _gstreamer,
+}
+MARKS = {"gstreamer": pytest.mark.gst}
+"""What a source needs of the machine."""
 
 
-@pytest.fixture(params=FINITE | DEVICES)
+def _params(sources: Mapping[str, Make]) -> list[ParameterSet]:
+    return [pytest.param(name, marks=MARKS.get(name, ())) for name in sources]
+
+
+@pytest.fixture(params=_params(FINITE | DEVICES))
 def subject(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Subject:
@@ -118,7 +160,7 @@ def subject(
     return (FINITE | DEVICES)[request.param](tmp_path, monkeypatch)
 
 
-@pytest.fixture(params=FINITE)
+@pytest.fixture(params=_params(FINITE))
 def finite(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Subject:
@@ -126,7 +168,7 @@ def finite(
     return FINITE[request.param](tmp_path, monkeypatch)
 
 
-@pytest.fixture(params=DEVICES)
+@pytest.fixture(params=_params(DEVICES))
 def device(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Subject:
@@ -169,13 +211,12 @@ def test_source_counts_each_kind_from_zero(
 
 
 def test_source_gives_well_formed_items(subject: Subject) -> None:
-    """Pictures are BGR bytes, sound is float32 mono in [-1, 1]."""
+    """Pictures are as their format says, sound is float32 mono in [-1, 1]."""
     with subject.source:
         items = _read(subject, 50)
     for item in items:
         if isinstance(item, Frame):
-            assert item.data.dtype == np.uint8
-            assert item.data.shape == (item.height_px, item.width_px, 3)
+            check_pixels(item.data, item.pixel_format)
         else:
             assert item.samples.dtype == np.float32
             assert item.samples.ndim == 1

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_affect.clock import SystemClock
 from edge_affect.sources.capture import CameraSettings
 
 HANG_LIMIT_S = 20.0
@@ -28,6 +29,8 @@ class FakeCapture:
     ) -> None:
         self.script = iter(script)
         self.pace = pace
+        self.age_ns: int | None = None
+        """Age of a frame when it is grabbed, as the driver tells it, if it does."""
         self.released = threading.Event()
         self._number = 0
 
@@ -38,6 +41,11 @@ class FakeCapture:
         if isinstance(step, threading.Event):
             return step.wait(HANG_LIMIT_S)
         return step
+
+    def stamp_ns(self) -> int | None:
+        if self.age_ns is None:
+            return None
+        return SystemClock().now_ns() - self.age_ns
 
     def retrieve(self) -> tuple[bool, NDArray[np.uint8]]:
         self._number += 1

@@ -37,6 +37,21 @@ def test_camera_stamps_capture_before_arrival() -> None:
         pace.release()
 
 
+def test_camera_believes_what_the_driver_tells() -> None:
+    """A plausible buffer time is the capture time; one of another clock is not."""
+    for age_ns, estimated in ((9 * NS_PER_MS, False), (-LONG_NS, True)):
+        pace = threading.Semaphore(1)
+        capture = FakeCapture(repeat(True), pace)
+        capture.age_ns = age_ns
+        with _camera(capture) as camera:
+            frame = camera.read(LONG_NS)
+            assert frame is not None
+            assert frame.estimated is estimated
+            if not estimated:
+                assert abs(frame.t_arrival_ns - frame.t_capture_ns - age_ns) < NS_PER_S
+            pace.release()
+
+
 def test_camera_keeps_the_newest_frame_and_counts_the_others() -> None:
     """A slow reader gets the newest frame; the index and the count show the loss."""
     hang = threading.Event()

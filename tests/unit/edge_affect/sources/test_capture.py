@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+import cv2
 import pytest
 
 from edge_affect.errors import SourceError
 from edge_affect.sources import capture
-from edge_affect.sources.capture import CameraSettings, device_name, open_opencv
+from edge_affect.sources.capture import (
+    CameraSettings,
+    OpenCvCapture,
+    device_name,
+    open_opencv,
+)
 
 NO_SUCH_CAMERA = 63
 
@@ -71,3 +78,36 @@ def test_open_opencv_refuses_an_address_without_server() -> None:
     """A stream that nobody serves is an error that asks for the server."""
     with pytest.raises(SourceError, match=r"http://127\.0\.0\.1:9/x: .*server"):
         open_opencv("http://127.0.0.1:9/x", CameraSettings())
+
+
+class FakeVideoCapture:
+    """What OpenCV's object has, at a place in time that a test chooses."""
+
+    def __init__(self, position_ms: float) -> None:
+        self.position_ms = position_ms
+
+    def get(self, what: int) -> float:
+        assert what == cv2.CAP_PROP_POS_MSEC
+        return self.position_ms
+
+
+@pytest.mark.parametrize(
+    ("tells_times", "position_ms", "told_ns"),
+    [
+        (True, 48_063_505.535, 48_063_505_535_000),
+        (True, 0.0, None),  # V4L2 before the first buffer
+        (True, -1.0, None),  # a driver without times
+        (False, 48_063_505.535, None),  # a place in a film
+    ],
+)
+def test_opencv_capture_tells_the_time_of_a_buffer_alone(
+    *, tells_times: bool, position_ms: float, told_ns: int | None
+) -> None:
+    """Milliseconds of the monotonic clock become ns, to the microsecond."""
+    fake: Any = FakeVideoCapture(position_ms)
+    told = OpenCvCapture(fake, tells_times=tells_times).stamp_ns()
+    if told_ns is None:
+        assert told is None
+    else:
+        assert told is not None
+        assert abs(told - told_ns) < 1_000
