@@ -8,8 +8,10 @@ PIP := $(BIN)/python -m pip
 TORCH_INDEX ?=
 JETSON ?= $(wildcard /etc/nv_tegra_release)
 PYTEST_ARGS ?=
-# What PyAudio needs to be built, and what its tests need to capture through.
-SYSTEM := gcc libasound2-plugins portaudio19-dev pulseaudio pulseaudio-utils python3-dev
+# What PyAudio and PyGObject need to be built, and what their tests capture through.
+SYSTEM := gcc gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base libasound2-plugins \
+	libcairo2-dev libgirepository1.0-dev pkg-config portaudio19-dev pulseaudio \
+	pulseaudio-utils python3-dev
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -18,7 +20,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: audio bench build check clean demo help imports lint runtime-min suite system \
+.PHONY: audio bench build check clean demo gstreamer help imports lint runtime-min suite system \
 	test types unit wheel-test
 
 ## For users
@@ -26,9 +28,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: $(VENV)/runtime.stamp ## stream the shipped bundle over the embedded source
 	$(BIN)/edge-affect demo
 
-test: audio lint types imports suite wheel-test ## lint, types, import rules, every test
+test: audio gstreamer lint types imports suite wheel-test ## lint, types, import rules, every test
 
-system: ## install with apt, as root, what PyAudio and its tests need
+system: ## install with apt, as root, what PyAudio, PyGObject and their tests need
 	@if [ "$$(id -u)" != 0 ]; then \
 		echo "make system: needs root, got user $$(id -un); run: sudo make system" >&2; \
 		exit 1; \
@@ -143,5 +145,16 @@ audio: $(VENV)/dev.stamp
 	then touch $(VENV)/audio.stamp; \
 	else \
 		echo "PyAudio cannot be built here: the tests marked mic will skip." >&2; \
+		echo "To run them: sudo make system, then make test" >&2; \
+	fi
+
+# The same for PyGObject and the headers of GObject and cairo.
+gstreamer: audio
+	@if [ $(VENV)/gstreamer.stamp -nt pyproject.toml ]; then exit; fi; \
+	if pkg-config --exists gobject-introspection-1.0 cairo-gobject 2>/dev/null && \
+		$(PIP) install --quiet --editable '.[gstreamer]'; \
+	then touch $(VENV)/gstreamer.stamp; \
+	else \
+		echo "PyGObject cannot be built here: the tests marked gst will skip." >&2; \
 		echo "To run them: sudo make system, then make test" >&2; \
 	fi

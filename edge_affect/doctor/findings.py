@@ -12,9 +12,12 @@ from typing import Any
 
 import edge_affect
 from edge_affect import __version__
+from edge_affect.board import BoardState, read_board
 from edge_affect.doctor.probes import PACKAGES, Package, look
 
 _MENDS = {
+    "gi": "apt-get install python3-gi gir1.2-gst-plugins-base-1.0, or in a venv: "
+    "python -m pip install 'edge_affect[gstreamer]'",
     "pyaudio": "apt-get install portaudio19-dev, then "
     "python -m pip install 'edge_affect[audio]'",
     "tensorrt": "comes with JetPack on a Jetson, else from NVIDIA; not from pip",
@@ -95,6 +98,8 @@ def _package(package: Package, found: Mapping[str, Any]) -> Finding:
         return _cv2(parts, found)
     if "providers" in found:
         parts.append(f"has {', '.join(found['providers'])}")
+    if "csi" in found:
+        parts.append(f"CSI cameras {'yes' if found['csi'] else 'no'}")
     if "portaudio" in found:
         parts.append(str(found["portaudio"]).split(",")[0])
     if "devices" in found:
@@ -187,8 +192,23 @@ def _jetson(root: Path, found: Mapping[str, Mapping[str, Any]]) -> list[Finding]
     return [
         Finding("jetson", "L4T", "ok", release.lstrip("# ").strip()),
         Finding("jetson", "JetPack", "ok", _jetpack()),
+        _board(read_board(root)),
         *(_winner(module, found[module]) for module in ("cv2", "numpy", "tensorrt")),
     ]
+
+
+def _board(state: BoardState) -> Finding:
+    told = {
+        "power mode": state.power_mode,
+        "hottest zone": state.temperature_c and f"{state.temperature_c:g} °C",
+        "throttled": state.throttle_events is not None
+        and f"{state.throttle_events} times since it was switched on",
+    }
+    detail = ", ".join(f"{what} {value}" for what, value in told.items() if value)
+    if state.power_mode and state.throttle_events is not None:
+        return Finding("jetson", "board", "ok", detail)
+    mend = "in a container, mount /var/lib/nvpmodel and /etc/nvpmodel.conf read-only"
+    return Finding("jetson", "board", "missing", detail or "tells nothing", mend)
 
 
 def _jetpack() -> str:

@@ -70,6 +70,15 @@ _PYAUDIO = """
     audio.terminate()
 """
 
+_GI = """
+    for namespace in ("Gst", "GstApp", "GstVideo"):
+        module.require_version(namespace, "1.0")
+    from gi.repository import Gst
+    Gst.init(None)
+    found["csi"] = Gst.ElementFactory.find("nvarguscamerasrc") is not None
+    found["version"] = f"{module.__version__} with {Gst.version_string()}"
+"""
+
 _PYCUDA = """
     found["version"] = module.VERSION_TEXT
     importlib.import_module("pycuda.driver")
@@ -126,6 +135,7 @@ PACKAGES = (
     Package("cv2", "", "cameras, pictures, the built-in face locator", _CV2),
     Package("onnxruntime", "", "running the graphs", _ONNXRUNTIME),
     Package("av", "media", "files with their sound"),
+    Package("gi", "gstreamer", "CSI cameras and GStreamer pipelines", _GI),
     Package("pyaudio", "audio", "microphones", _PYAUDIO),
     Package("soxr", "audio", "microphones at any rate"),
     # Its Runtime must not be made to look: without a driver that ends the process.

@@ -36,9 +36,9 @@ def test_dev_extra_holds_all_but_the_devices() -> None:
     assert _followed("dev") == set(EXTRAS) - ON_THE_DEVICE
 
 
-def test_dev_without_audio_differs_by_pyaudio_alone() -> None:
-    """Without PortAudio's headers nothing is missing but PyAudio."""
-    assert "audio" not in _followed("dev-no-audio")
+def test_dev_without_audio_differs_by_what_is_compiled_alone() -> None:
+    """Where headers are missing nothing else is but PyAudio and PyGObject."""
+    assert _followed("dev") - _followed("dev-no-audio") == {"audio", "dev", "gstreamer"}
     assert set(EXTRAS["audio"]) - set(EXTRAS["dev-no-audio"]) == {"pyaudio==0.2.14"}
 
 

@@ -25,6 +25,7 @@ def _found(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
     found["cv2"] |= {"gstreamer": True, "haar": True, "yunet": True}
     found["onnxruntime"]["providers"] = ["CPUExecutionProvider"]
+    found["gi"]["csi"] = True
     found["pyaudio"] |= {
         "portaudio": "PortAudio V19.6.0, revision 1",
         "microphones": [{"index": 2, "name": "USB", "channels": 1, "rate_hz": 48_000}],
@@ -59,6 +60,7 @@ def test_doctor_says_what_runs(tmp_path: Path) -> None:
     text = doctor_text(findings)
     for part in (
         *("face 1.23 ms", "CPUExecutionProvider", "/dev/video0 (HD Webcam)"),
+        *("CSI cameras yes",),
         *("2 USB", "Orin; driver for CUDA 12.6", "GStreamer yes", "PortAudio V19.6.0"),
     ):
         assert part in text
@@ -70,10 +72,12 @@ def test_doctor_names_the_line_that_installs_what_is_missing(tmp_path: Path) -> 
     """An absent extra is no fault, and each has its line."""
     absent = {"absent": "No module named 'x'"}
     findings = examine(
-        tmp_path, _found(av=absent, pyaudio=absent, tensorrt=absent, pycuda=absent)
+        tmp_path,
+        _found(av=absent, gi=absent, pyaudio=absent, tensorrt=absent, pycuda=absent),
     )
     assert works(findings)
     assert _named(findings, "av").mend == "python -m pip install 'edge_affect[media]'"
+    assert "gir1.2-gst-plugins-base-1.0" in _named(findings, "gi").mend
     assert "portaudio19-dev" in _named(findings, "pyaudio").mend
     assert "JetPack" in _named(findings, "tensorrt").mend
     assert _named(findings, "microphones").detail == "unknown without pyaudio"
@@ -112,6 +116,30 @@ def test_doctor_says_which_packages_won_on_a_jetson(tmp_path: Path) -> None:
     assert "GStreamer" in jetson["cv2"].mend
     assert jetson["tensorrt"].state == "missing"
     assert works(findings)
+
+
+def test_doctor_tells_heat_throttling_and_power_mode_of_a_jetson(
+    tmp_path: Path,
+) -> None:
+    """What the board tells is shown; in a container that hides it, what mends that."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/nv_tegra_release").write_text("# R36 (release), REVISION: 4.3\n")
+    hidden = _named(examine(tmp_path, _found()), "board")
+    assert (hidden.state, hidden.detail) == ("missing", "tells nothing")
+    assert "/var/lib/nvpmodel" in hidden.mend
+    for name, text in {
+        "sys/class/thermal/thermal_zone0/temp": "51250",
+        "sys/class/hwmon/hwmon0/name": "soctherm_oc",
+        "sys/class/hwmon/hwmon0/oc1_event_cnt": "0",
+        "var/lib/nvpmodel/status": "pmode:0001",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    board = _named(examine(tmp_path, _found()), "board")
+    assert board.state == "ok"
+    assert board.detail == (
+        "power mode 1, hottest zone 51.25 °C, throttled 0 times since it was switched on"
+    )
 
 
 def test_doctor_answers_as_json(
