@@ -64,9 +64,10 @@ def _power_mode(root: Path) -> str | None:
     if chosen is None:
         return None
     number = int(chosen[1])
-    modes = _NAME.findall(_text(root / "etc/nvpmodel.conf"))
-    names = {int(mode): name for mode, name in modes}
-    return names.get(number, str(number))
+    for mode in _NAME.finditer(_text(root / "etc/nvpmodel.conf")):
+        if int(mode[1]) == number:
+            return mode[2]
+    return str(number)
 
 
 def _number(path: Path) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from edge_affect.realtime.stream import AffectStream
 from edge_affect.report.page import ReportSink
 from edge_affect.sinks.base import Sink
 from edge_affect.sinks.jsonl import JsonlSink, JsonlStream
+from edge_affect.sinks.notify import NotifySink, notify_sink
 from edge_affect.sources.base import Source
 from edge_affect.sources.open import NO_AUDIO, open_source
 
@@ -33,11 +35,14 @@ class Outputs:
     """The record on the standard output."""
     report: ReportSink | None = None
     """The HTML page."""
+    manager: NotifySink | None = None
+    """The service manager, which learns that there are estimates and no more."""
 
     @property
     def sinks(self) -> list[Sink]:
         """Those that there are."""
-        every: tuple[Sink | None, ...] = (self.record, self.stream, self.report)
+        every: tuple[Sink | None, ...]
+        every = (self.record, self.stream, self.report, self.manager)
         return [sink for sink in every if sink is not None]
 
     @property
@@ -168,6 +173,7 @@ def _open_outputs(settings: RunSettings, stdout: TextIO) -> Outputs:
         record=None if out is None or out == STDOUT else JsonlSink(Path(out)),
         stream=JsonlStream(stdout) if out == STDOUT else None,
         report=None if settings.report is None else ReportSink(settings.report),
+        manager=notify_sink(os.environ, SystemClock()),
     )
 
 

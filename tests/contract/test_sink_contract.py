@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from edge_affect.clock import SimClock
 from edge_affect.report.page import ReportSink
 from edge_affect.sinks.base import AbortableSink, Sink
 from edge_affect.sinks.group import SinkGroup
 from edge_affect.sinks.jsonl import JsonlSink, JsonlStream
+from edge_affect.sinks.notify import NotifySink
 from edge_affect.testing import make_estimate, make_header, make_lost_estimate
 
 ODD_NAME = "clip_\udcff_\N{GREEK SMALL LETTER ALPHA}.mkv"
@@ -50,11 +53,17 @@ def _report(folder: Path) -> Subject:
     return Subject(ReportSink(folder / "x.html"), None)
 
 
+def _manager(folder: Path) -> Subject:
+    with tempfile.TemporaryDirectory() as gone:  # nobody listens there
+        return Subject(NotifySink(f"{gone}/notify", None, SimClock()), None)
+
+
 SINKS: dict[str, Make] = {
     "file": _jsonl,
     "stream": _stream,
     "stream of few letters": _narrow_stream,
     "report": _report,
+    "service manager": _manager,
 }
 
 

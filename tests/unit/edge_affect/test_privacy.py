@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -38,14 +40,19 @@ sys.exit(code)
 HARMLESS = {"/dev/null"}
 
 
-def _watched_run(folder: Path, *arguments: str) -> list[str]:
+def _watched_run(folder: Path, *arguments: str, **variables: str) -> list[str]:
     told = folder / "told.txt"
     done = subprocess.run(
         [sys.executable, "-B", "-c", WATCHED, str(told), *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "HOME": str(folder / "home"), "XDG_CACHE_HOME": ""},
+        env={
+            **os.environ,
+            "HOME": str(folder / "home"),
+            "XDG_CACHE_HOME": "",
+            **variables,
+        },
     )
     assert done.returncode == 0, done.stderr
     return told.read_text(encoding="utf-8").splitlines()
@@ -68,6 +75,36 @@ def test_run_opens_no_socket_and_writes_the_record_alone(tmp_path: Path) -> None
     assert written - HARMLESS == {f"{record}.part"}
     # What native code writes raises no event: the user's folders must stay empty.
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.skipif(
+    not shipped_folder("edge-affect-thin").exists(), reason="no bundle is shipped"
+)
+def test_run_of_a_service_tells_its_manager_that_it_lives_and_no_more(
+    tmp_path: Path,
+) -> None:
+    """The one socket is local, of datagrams, and carries one of three fixed words."""
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        events = _watched_run(
+            tmp_path,
+            *("run", "simulated", "--purpose", "research", "--max-seconds", "2"),
+            NOTIFY_SOCKET=address,
+            WATCHDOG_USEC="1000000",
+        )
+        manager.setblocking(False)
+        heard = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard.append(manager.recv(4096))
+    assert (heard[0], heard[-1]) == (b"READY=1", b"STOPPING=1")
+    assert set(heard[1:-1]) <= {b"WATCHDOG=1"}
+    sockets = [line for line in events if line.startswith("socket.")]
+    assert sum(line.startswith("socket.__new__") for line in sockets) == 1
+    assert all(
+        line.startswith("socket.__new__") or f"'{address}'" in line for line in sockets
+    )
 
 
 def test_doctor_wakes_no_telemetry(tmp_path: Path) -> None:
