@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -16,6 +17,15 @@ from benchmarks.model_card import write_card
 from benchmarks.peers.int8 import quantize_peer
 from benchmarks.progress import Progress
 from benchmarks.records import Record, Result, check_writable, save_result
+from benchmarks.roofline import (
+    ASSUMPTIONS,
+    BOARDS,
+    UNPROVEN,
+    count_bundle,
+    predictions,
+    read_measured,
+    roofline_text,
+)
 from benchmarks.subject import Subject, open_subject
 from benchmarks.table import render
 from benchmarks.targets import measure_targets
@@ -44,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_card(given.result, given.out)
             print(given.out)
             return 0
+        if given.command == "roofline":
+            return _roofline(given)
         measure = {
             "accuracy": _accuracy,
             "compare": _compare,
@@ -112,6 +124,20 @@ def _parser() -> argparse.ArgumentParser:
     add = card.add_argument
     add("result", type=Path, metavar="FILE", help="what accuracy wrote")
     add("--out", type=Path, required=True, metavar="FILE", help="page to write")
+    roofline = commands.add_parser(
+        "roofline", help="predict on paper how long the graphs take on Jetsons"
+    )
+    add = roofline.add_argument
+    add("--bundle", type=Path, metavar="DIR", help="this one, signed or not")
+    add("--json", type=Path, metavar="FILE", help="result to write")
+    add(
+        "--measured",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="results with trt-… targets, measured on a GPU, to show beside it",
+    )
     peer = commands.add_parser(
         "peer-int8", help="quantize a float face graph by ONNX Runtime's own tool"
     )
@@ -182,6 +208,30 @@ def _targets(
     told = {"name": bundle.manifest.name, "version": bundle.manifest.version}
     run = _run(command) | {"bundle": told | {"digest": bundle.digest}, "threads": 1}
     return run, records
+
+
+def _roofline(given: argparse.Namespace) -> int:
+    """Print the predictions; write them where a file was named."""
+    bundle = load_bundle(given.bundle, allow_unsigned=given.bundle is not None)
+    measured = read_measured(given.measured)
+    loads = count_bundle(bundle)
+    if given.json is not None:
+        check_writable(given.json)
+        command = "python -m benchmarks roofline --json FILE"
+        command += " --bundle DIR" if given.bundle else ""
+        command += " --measured FILE" if given.measured else ""
+        told = {"name": bundle.manifest.name, "version": bundle.manifest.version}
+        run = _run(command) | {
+            "bundle": told | {"digest": bundle.digest},
+            "proof": UNPROVEN,
+            "assumptions": list(ASSUMPTIONS),
+            "boards": [asdict(board) for board in BOARDS],
+            "workloads": {graph: asdict(load) for graph, load in loads.items()},
+        }
+        records = (*predictions(loads), *measured)
+        save_result(given.json, Result(machine_info(), run, records))
+    print(roofline_text(loads, measured))
+    return 0
 
 
 def _told(subject: Subject) -> dict[str, object]:

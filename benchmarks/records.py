@@ -35,6 +35,7 @@ METRICS = (
     "recall",
     "point_error",
     "false_faces",
+    "predicted_ms",
 )
 """What a figure may be."""
 HEADS = (

@@ -48,7 +48,7 @@ done
 if [ ${#missing[@]} -gt 0 ]; then
     apt-get update --quiet=2
     DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes \
-        --no-install-recommends "${missing[@]}"
+        --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 begin "make the environment $home"

@@ -193,7 +193,10 @@ def _jetson(root: Path, found: Mapping[str, Mapping[str, Any]]) -> list[Finding]
         Finding("jetson", "L4T", "ok", release.lstrip("# ").strip()),
         Finding("jetson", "JetPack", "ok", _jetpack()),
         _board(read_board(root)),
-        *(_winner(module, found[module]) for module in ("cv2", "numpy", "tensorrt")),
+        *(
+            _winner(module, found[module])
+            for module in ("cv2", "gi", "numpy", "tensorrt")
+        ),
     ]
 
 
@@ -228,11 +231,9 @@ def _jetpack() -> str:
 def _winner(module: str, found: Mapping[str, Any]) -> Finding:
     reason = found.get("absent") or found.get("error")
     if reason:
-        return Finding("jetson", module, "missing", str(reason))
+        mend = _MENDS.get(module, "")
+        return Finding("jetson", module, "missing", str(reason), mend)
     detail = f"{found.get('version')} won, {_where(str(found.get('file')))}"
-    if module == "cv2" and not found["gstreamer"]:
-        mend = "remove opencv-python-headless from the venv; JetPack's has GStreamer"
-        return Finding("jetson", module, "broken", f"{detail}, no GStreamer", mend)
     return Finding("jetson", module, "ok", detail)
 
 
