@@ -70,9 +70,10 @@ def _add_run(commands: _Commands[_Parser]) -> None:
     run = commands.add_parser(
         "run",
         help="estimate from a camera, a stream or a file",
-        description="Estimate from SOURCE: digits are a camera, an address with :// is "
-        "a stream, 'simulated' a simulated driver, all else a file. Cameras and "
-        "streams run live, a file as fast as it goes.",
+        description="Estimate from SOURCE: digits are a camera, csi://0 is one at a "
+        "Jetson's CSI port, 'gst://ELEMENTS' a GStreamer pipeline, another address "
+        "with :// a stream, 'simulated' a simulated driver, all else a file. Cameras "
+        "and streams run live, a file as fast as it goes.",
     )
     add = run.add_argument
     add("source", nargs="?", metavar="SOURCE", help="what to estimate from")
