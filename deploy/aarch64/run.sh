@@ -61,6 +61,8 @@ version=$(inside python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 echo "aarch64: fetches the wheels for Python $version" >&2
 rm -rf -- "$wheels" "$root/opt/edge_affect"
 mkdir -p -- "$wheels"
+commit=$(git -c safe.directory="$checkout" -C "$checkout" describe \
+    --always --abbrev=40 --match= --dirty)
 "$python" -m pip wheel --quiet --no-deps --wheel-dir "$wheels" "$checkout" >&2
 platforms=()
 for libc in $(seq 17 36); do
@@ -81,8 +83,7 @@ part=$out.part
         sed -n 's/^\(qemu[^ ]*\) version \([^ ]*\).*/QEMU \2/p') in user mode on" \
         "$(uname -m): its times say nothing about a Jetson"
     echo "command: sudo deploy/aarch64/run.sh FILE"
-    echo "commit: $(git -c safe.directory="$checkout" -C "$checkout" describe \
-        --always --abbrev=40 --match= --dirty)"
+    echo "commit: $commit"
     echo "utc: $(date --utc +%Y-%m-%dT%H:%M:%SZ)"
     inside /opt/edge_affect/bin/python - <<'PYTHON'
 import platform
