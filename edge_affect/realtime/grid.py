@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from edge_affect.clock import NS_PER_S
@@ -10,6 +11,11 @@ SURPLUS = "surplus"
 """Reason of a drop: the frame's cell is taken and the next one is too far."""
 LATE = "late"
 """Reason of a drop: the frame's cell was stepped without it."""
+
+REMEMBERED_FRAMES = 60
+"""A wait is as long as the slowest of so many frames needed: two seconds' worth."""
+LONGEST_WAIT_NS = NS_PER_S
+"""A frame that needs more is of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,19 @@ class CellPlanner:
 
         Args:
             grid: The cells.
-            wait_ns: How long after its end a cell without a frame waits for one.
+            wait_ns: How long after its end a cell without a frame waits for one; more
+                while frames need it.
         """
         self.grid = grid
         self.next_cell = 0
-        self._wait_ns = wait_ns
+        self._wait_ns = self._least_wait_ns = wait_ns
+        self._needed_ns: deque[int] = deque(maxlen=REMEMBERED_FRAMES)
         self._last_has_frame = False
+
+    @property
+    def wait_ns(self) -> int:
+        """How long after its end a cell without a frame waits for one."""
+        return self._wait_ns
 
     def place(self, t_capture_ns: int) -> int | str:
         """Return the cell for a frame, or the reason why it is dropped."""
@@ -69,6 +82,18 @@ class CellPlanner:
             return LATE
         to_next_ns = self.grid.end_ns(cell) - t_capture_ns
         return self.next_cell if 2 * to_next_ns <= self.grid.cell_ns else SURPLUS
+
+    def allow_for(self, t_capture_ns: int, t_arrival_ns: int) -> None:
+        """Wait as long as this frame needed, until it is forgotten.
+
+        A camera that tells when its frames were captured may be slower than the usual
+        latency, by which the wait was chosen: all of its frames would come too late.
+        """
+        end_ns = self.grid.end_ns(self.grid.cell_of(t_capture_ns))
+        needed_ns = t_arrival_ns - end_ns + self.grid.cell_ns
+        if needed_ns <= LONGEST_WAIT_NS:
+            self._needed_ns.append(needed_ns)
+            self._wait_ns = max(self._least_wait_ns, *self._needed_ns)
 
     def due_ns(self) -> int:
         """Return when the next cell is stepped without a frame."""

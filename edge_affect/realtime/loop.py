@@ -32,7 +32,8 @@ class LoopTiming:
     rate: tuple[int, int]
     """Cells per second, as numerator and denominator."""
     wait_ns: int
-    """How long after its end a cell without a frame waits for one."""
+    """How long after its end a cell without a frame waits for one; more while frames
+    need it."""
     budget_ns: int
     """Time from arrival, or from being due, to the estimate."""
 
@@ -111,6 +112,7 @@ class StreamLoop:
         if self._planner is None:
             self.begin(frame.t_capture_ns)
         planner = self._require_planner()
+        planner.allow_for(frame.t_capture_ns, frame.t_arrival_ns)
         cell = planner.place(frame.t_capture_ns)
         if isinstance(cell, str):
             self.accounts.drop(cell)
@@ -136,7 +138,7 @@ class StreamLoop:
         """After a stall of over a second leave out the cells that it swallowed."""
         planner = self._planner
         if planner is not None and now_ns - planner.due_ns() > STALL_NS:
-            cell = planner.grid.cell_of(now_ns - self._timing.wait_ns)
+            cell = planner.grid.cell_of(now_ns - planner.wait_ns)
             self.skipped += planner.skip_to(cell)
 
     def _refuse_unfit(self, frame: Frame) -> None:

@@ -104,7 +104,9 @@ def test_units_are_as_safe_as_their_record_says() -> None:
         assert float(level[1]) <= 1.5
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_scripts_pass_shellcheck(script: Path) -> None:
     """No finding, of any severity."""
     done = _run(_tool("shellcheck"), "--severity=style", script)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import numpy as np
 import pytest
@@ -174,6 +174,56 @@ def test_loop_drops_a_late_frame_with_its_reason() -> None:
     bench.loop.wake(START_NS + 4 * CELL_NS)
     bench.frame(START_NS + CELL_NS)
     assert dict(bench.loop.accounts.dropped) == {LATE: 1}
+
+
+def _live(bench: Bench, delays_ns: Iterable[int]) -> None:
+    """Deliver a frame per cell, each so late, and wake the loop whenever it is due."""
+    for t_ns, delay_ns in zip(times(30, 600), delays_ns, strict=False):
+        while (due_ns := bench.loop.due_ns()) and due_ns <= t_ns + delay_ns:
+            bench.clock.advance_to(due_ns)
+            bench.loop.wake(due_ns)
+        bench.frame(t_ns, delay_ns=delay_ns)
+
+
+@pytest.mark.parametrize("latency_ms", [0, 40, 120, 300, 700])
+def test_loop_waits_for_a_camera_that_is_slower_than_it_was_said_to_be(
+    latency_ms: int,
+) -> None:
+    """Every frame is seen however late the camera is, if it is always as late."""
+    bench = Bench()
+    _live(bench, repeat(latency_ms * NS_PER_MS, 150))
+    assert not dict(bench.loop.accounts.dropped)
+    assert bench.loop.accounts.processed == 150
+    assert not any(e.held for e in bench.estimates)
+    assert bench.loop.misses == 0
+
+
+def test_loop_waits_for_a_camera_that_becomes_slower() -> None:
+    """In the dark exposures grow: a few frames are late, then none."""
+    bench = Bench()
+    _live(bench, [*repeat(0, 60), *repeat(200 * NS_PER_MS, 90)])
+    assert 0 < bench.loop.accounts.dropped[LATE] <= 8
+    assert not any(e.held for e in bench.estimates[-60:])
+
+
+def test_loop_forgets_a_stall() -> None:
+    """Two seconds after a hiccup a missing frame is waited for no longer than before."""
+    bench = Bench()
+    hiccup = repeat(300 * NS_PER_MS, 4)
+    _live(bench, [*repeat(0, 30), *hiccup, *repeat(0, 60)])
+    assert bench.loop.grid is not None
+    end_ns = bench.loop.grid.end_ns(bench.estimates[-1].index + 1)
+    assert bench.loop.due_ns() == end_ns + CELL_NS
+
+
+def test_loop_does_not_wait_for_a_camera_that_is_of_no_use() -> None:
+    """Frames older than a second stay late; the stream goes on without them."""
+    bench = Bench()
+    _live(bench, repeat(1_500 * NS_PER_MS, 150))
+    assert bench.loop.accounts.processed == 1  # the grid was laid by it
+    due_ns = bench.loop.due_ns()
+    assert due_ns is not None
+    assert due_ns - bench.clock.now_ns() <= 2 * CELL_NS
 
 
 def test_loop_measures_age_from_capture_and_misses_from_arrival() -> None:
