@@ -207,7 +207,7 @@ def test_loop_waits_for_a_camera_that_becomes_slower() -> None:
 
 
 def test_loop_forgets_a_stall() -> None:
-    """Two seconds after a hiccup a missing frame is waited for no longer than before."""
+    """Two seconds after a hiccup a missing frame is waited for as before it."""
     bench = Bench()
     hiccup = repeat(300 * NS_PER_MS, 4)
     _live(bench, [*repeat(0, 30), *hiccup, *repeat(0, 60)])
