@@ -42,20 +42,20 @@ def _graph(
     return content
 
 
-def test_count_graph_of_a_depthwise_convolution() -> None:
-    """Each output sums its own channel's window; the ReLU is a kernel if not fused."""
+def test_count_graph_of_a_grouped_convolution() -> None:
+    """Each output sums the windows of its group; the ReLU is a kernel if not fused."""
     content = _graph(
         [
             helper.make_node(
-                "Conv", ["x", "w", "b"], ["c"], group=4, kernel_shape=[3, 3]
+                "Conv", ["x", "w", "b"], ["c"], group=2, kernel_shape=[3, 3]
             ),
             helper.make_node("Relu", ["c"], ["y"]),
         ],
         {"x": [1, 4, 10, 8]},
-        {"w": (4, 1, 3, 3), "b": (4,)},
+        {"w": (4, 2, 3, 3), "b": (4,)},
     )
     out = 4 * 8 * 6
-    assert count_graph(content, "g") == Workload(out * 9, 40, 4 * 80 + out, 1, 2)
+    assert count_graph(content, "g") == Workload(out * 18, 76, 4 * 80 + out, 1, 2)
 
 
 @pytest.mark.parametrize("flipped", [0, 1])
