@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from deploy.archive import archive
 from deploy.card import TEMPERATURES, fill_card
 from deploy.chain import SIZES, Order, chain
 from deploy.pack import PackSettings, pack
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         if given.command != "check":
-            return {"pack": _pack, "card": _card, "build": _build}[given.command](given)
+            return _COMMANDS[given.command](given)
         bundle = load_bundle(given.bundle, allow_unsigned=True)
     except EdgeAffectError as error:
         print(f"deploy: {error}", file=sys.stderr)
@@ -75,9 +76,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--ship", action="store_true", help="also put it into edge_affect/bundles")
     _add_chain(commands)
+    _add_hand_over(commands)
     checks = commands.add_parser("check", help="verify a bundle and describe it")
     checks.add_argument("bundle", type=Path, metavar="DIR")
     return parser
+
+
+def _add_hand_over(commands: Any) -> None:
+    keys = commands.add_parser("keygen", help="make a key to sign bundles with")
+    keys.add_argument(
+        "key",
+        type=Path,
+        metavar="FILE",
+        help="the private key to write; the public one is FILE.pub",
+    )
+    signs = commands.add_parser("sign", help="sign a bundle, for devices with your key")
+    signs.add_argument("bundle", type=Path, metavar="DIR")
+    signs.add_argument(
+        "--key", type=Path, required=True, metavar="FILE", help="the private key"
+    )
+    archives = commands.add_parser(
+        "archive", help="put a bundle into one file, for edge-affect update"
+    )
+    archives.add_argument("bundle", type=Path, metavar="DIR")
+    archives.add_argument("out", type=Path, metavar="OUT.zip")
 
 
 def _add_chain(commands: Any) -> None:
@@ -155,6 +177,36 @@ def _pack(given: argparse.Namespace) -> int:
     if given.ship:
         print(f"shipped in {ship(given.out)}")
     return 0
+
+
+def _keygen(given: argparse.Namespace) -> int:
+    # The other commands need no cryptography.
+    from deploy.signing import PUBLIC_SUFFIX, keygen
+
+    print(f"{given.key}, {given.key}{PUBLIC_SUFFIX}: the key {keygen(given.key)}")
+    return 0
+
+
+def _sign(given: argparse.Namespace) -> int:
+    from deploy.signing import sign
+
+    print(describe(sign(given.bundle, given.key)))
+    return 0
+
+
+def _archive(given: argparse.Namespace) -> int:
+    print(describe(archive(given.bundle, given.out)))
+    return 0
+
+
+_COMMANDS = {
+    "pack": _pack,
+    "card": _card,
+    "build": _build,
+    "keygen": _keygen,
+    "sign": _sign,
+    "archive": _archive,
+}
 
 
 def describe(bundle: Bundle) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_affect.errors import BundleError
-from edge_affect.model.manifest import MANIFEST_FILE
+from edge_affect.model.entries import MANIFEST_FILE
 
 
 def read_file(path: Path) -> bytes:
@@ -26,14 +26,27 @@ def read_file(path: Path) -> bytes:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Replace ``path`` in one step; see ``write_bytes``."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Replace ``path`` in one step.
+
+    Args:
+        path: The file.
+        content: What it shall hold.
+        mode: Who may read and write it, from its first byte on.
 
     Raises:
         BundleError: The folder cannot be written.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(partial, flags, mode), "wb") as file:
+            file.write(content)
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)

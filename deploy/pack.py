@@ -11,11 +11,14 @@ from typing import Any
 
 from deploy.figures import read_figures
 from deploy.files import read_file, staged_bundle
+from deploy.golden import record_golden
 from edge_affect.errors import BundleError
 from edge_affect.labels import TARGETS
 from edge_affect.model.bundle import Bundle, load_bundle
+from edge_affect.model.entries import GRAPH_NAMES, MANIFEST_FILE
 from edge_affect.model.fields import MAX_JSON_BYTES, Fields, parse_json
-from edge_affect.model.manifest import GRAPH_NAMES, MANIFEST_FILE, SCHEMA
+from edge_affect.model.golden import GOLDEN_FILE
+from edge_affect.model.manifest import SCHEMA
 from edge_affect.model.purpose import EMOTION_HEADS
 from edge_affect.sensing.preprocessing import sensed
 
@@ -51,19 +54,29 @@ class PackSettings:
     """Result files of ``python -m benchmarks``, measured on these very graphs."""
     heads: str = "all"
     """``signals`` takes the card without its emotion heads."""
+    golden: bool = True
+    """Whether golden inputs are recorded; a device takes no update without them."""
 
 
 def pack(settings: PackSettings) -> Bundle:
     """Write a bundle, and load it back before it is put in place.
 
-    The same graphs, card and figures always give the same bytes.
+    The same graphs, card and figures always give the same bytes on one machine.
 
     Raises:
         BundleError: A graph, the card or a figure is missing or wrong; nothing was
             written.
+        RunnerError: ONNX Runtime cannot run a graph.
     """
     files = _graph_files(settings.graphs)
-    manifest = json.dumps(_manifest(settings, files), indent=1, ensure_ascii=False)
+    values = _manifest(settings, files)
+    if settings.golden:
+        recording, tolerances = record_golden(files)
+        entry = {**_entry(GOLDEN_FILE, recording), "tolerances": dict(tolerances)}
+        values |= {"schema": SCHEMA, "golden": entry}
+        files[GOLDEN_FILE] = recording
+    _check_size(values)
+    manifest = json.dumps(values, indent=1, ensure_ascii=False)
     content = {MANIFEST_FILE: f"{manifest}\n".encode(), **files}
     with staged_bundle(settings.out, content) as folder:
         return load_bundle(folder, allow_unsigned=True)
@@ -101,13 +114,11 @@ def _manifest(settings: PackSettings, files: Mapping[str, bytes]) -> dict[str, o
     digests = {}
     for file, content in files.items():
         graph, target, _ = file.split(".")
-        digest = hashlib.sha256(content).hexdigest()
-        entry = {"file": file, "bytes": len(content), "sha256": digest}
-        graphs.setdefault(graph, {})[target] = entry
-        digests[f"{graph}.{target}"] = digest
+        graphs.setdefault(graph, {})[target] = _entry(file, content)
+        digests[f"{graph}.{target}"] = hashlib.sha256(content).hexdigest()
     figures = [f for path in settings.figures for f in read_figures(path, digests)]
-    manifest = {
-        "schema": SCHEMA,
+    return {
+        "schema": SCHEMA - 1,  # without golden inputs it is what was read before
         "name": settings.name,
         "version": settings.version,
         "graphs": graphs,
@@ -116,8 +127,11 @@ def _manifest(settings: PackSettings, files: Mapping[str, bytes]) -> dict[str, o
         "preprocessing": card.get("preprocessing", asdict(sensed())),
         "figures": figures,
     }
-    _check_size(manifest)
-    return manifest
+
+
+def _entry(file: str, content: bytes) -> dict[str, object]:
+    digest = hashlib.sha256(content).hexdigest()
+    return {"file": file, "bytes": len(content), "sha256": digest}
 
 
 def _signals_only(card: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.files import read_file, staged_bundle, write_text
 from edge_affect import bundles
 from edge_affect.model.bundle import load_bundle
-from edge_affect.model.manifest import MANIFEST_FILE
+from edge_affect.model.entries import MANIFEST_FILE, SIGNATURE_FILE
 
 DIGESTS_FILE = "digests.py"
 LINE_COLUMNS = 88
@@ -36,11 +36,9 @@ def ship(folder: Path, package: Path | None = None) -> Path:
     """
     home = Path(next(iter(bundles.__path__))) if package is None else package
     bundle = load_bundle(folder, allow_unsigned=True)
-    names = [MANIFEST_FILE]
-    for targets in bundle.manifest.graphs.values():
-        names.extend(entry.file for entry in targets.values())
     out = home / bundle.manifest.name
-    content = {name: read_file(folder / name) for name in names}
+    # The built-in digest vouches for it; a signature would say nothing more.
+    content = {k: v for k, v in bundle.files.items() if k != SIGNATURE_FILE}
     with staged_bundle(out, content) as staged:
         load_bundle(staged, allow_unsigned=True)
     write_text(home / DIGESTS_FILE, digests_source(home))

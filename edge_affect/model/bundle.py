@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,15 +12,13 @@ from edge_affect import bundles
 from edge_affect.bundles.digests import DIGESTS
 from edge_affect.errors import BundleError
 from edge_affect.labels import TARGETS
+from edge_affect.model.entries import MANIFEST_FILE, SIGNATURE_FILE, FileEntry
 from edge_affect.model.fields import MAX_JSON_BYTES
-from edge_affect.model.manifest import (
-    MANIFEST_FILE,
-    GraphEntry,
-    Manifest,
-    parse_manifest,
-)
+from edge_affect.model.files import BundleFiles, open_files
+from edge_affect.model.manifest import Manifest, parse_manifest
 from edge_affect.model.onnxscan import scan_graph
 from edge_affect.model.purpose import check_purpose, is_emotion_free
+from edge_affect.model.signature import SIGNATURE_BYTES, check_signature
 from edge_affect.runners.base import NEXT_STATE_PREFIX, GraphFile
 
 __all__ = [
@@ -43,6 +39,8 @@ HEAD_OUTPUTS = {
     "driver": ("eyes_closed", "pose"),
 }
 """Head → the graph outputs that tell of it; a bundle has the first one at least."""
+SHIPPED = "shipped with this edge_affect"
+"""Who vouches for a bundle whose digest is built in."""
 _PLAIN_OUTPUTS = frozenset({"embedding", "score", "width", "points"})
 """Outputs that tell nothing of a person: embeddings, and where a face is."""
 
@@ -57,6 +55,15 @@ class Bundle:
     digests of all else."""
     graphs: Mapping[str, Mapping[str, GraphFile]]
     """Graph name → target → file."""
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Plain name → the bytes that were checked: everything that the bundle is."""
+    trust: str | None = None
+    """Who vouches for it: edge_affect, or a key; None where nobody was asked."""
+
+    @property
+    def title(self) -> str:
+        """Name and version."""
+        return f"{self.manifest.name} {self.manifest.version}"
 
     @property
     def default_target(self) -> str:
@@ -95,42 +102,92 @@ class Bundle:
         return [self.graph(name, target) for name in self.graphs]
 
 
-def load_bundle(path: Path | None = None, *, allow_unsigned: bool = False) -> Bundle:
-    """Read and verify the bundle in the directory ``path``.
+def load_bundle(
+    path: Path | None = None,
+    *,
+    allow_unsigned: bool = False,
+    key: Path | None = None,
+    digest: str | None = None,
+) -> Bundle:
+    """Read and verify the bundle at ``path``.
 
     Args:
-        path: Its directory; None for the one shipped with edge_affect.
-        allow_unsigned: Whether a bundle that was not shipped may be loaded.
+        path: Its directory or archive; None for the one shipped with edge_affect.
+        allow_unsigned: Whether a bundle that nobody vouches for may be loaded.
+        key: Public key, a PEM file: a bundle that its holder signed is trusted.
+        digest: SHA-256 that the manifest must have, hex: whoever knows it vouches.
 
     Raises:
         BundleError: It is missing, damaged, of an unknown schema, or not trusted.
+        UsageError: ``key`` is no key.
+        MissingDependencyError: A signature is to be checked without the extra.
     """
-    folder = shipped_folder(bundles.DEFAULT) if path is None else path
-    if path is None and not folder.is_dir():
+    place = shipped_folder(bundles.DEFAULT) if path is None else path
+    if path is None and not place.is_dir():
         raise BundleError(
-            f"bundle {folder.name!r}: did not come with this installation; install "
+            f"bundle {place.name!r}: did not come with this installation; install "
             "edge_affect again, or name the directory of a bundle"
         )
-    content = _read_file(folder / MANIFEST_FILE, MAX_JSON_BYTES)
-    digest = hashlib.sha256(content).hexdigest()
-    if not allow_unsigned and digest not in DIGESTS.values():
-        raise BundleError(
-            f"{MANIFEST_FILE}: the bundle {folder.name or '.'!a} was not shipped "
-            "with this edge_affect (its digest is unknown), and signatures cannot be "
-            "checked yet; allow_unsigned=True loads it, if you trust its origin"
-        )
-    manifest = parse_manifest(content)
+    with open_files(place) as files:
+        content = files.read(MANIFEST_FILE, MAX_JSON_BYTES)
+        found = hashlib.sha256(content).hexdigest()
+        if digest is not None and found != digest:
+            raise BundleError(
+                f"{MANIFEST_FILE}: got SHA-256 {found[:12]}…, expected "
+                f"{digest[:12]}…: the bundle is damaged or was changed"
+            )
+        contents = {MANIFEST_FILE: content}
+        if files.has(SIGNATURE_FILE):
+            contents[SIGNATURE_FILE] = files.read(SIGNATURE_FILE, SIGNATURE_BYTES)
+        trust = _trust(contents, found, key)
+        if trust is None and digest is None and not allow_unsigned:
+            raise _not_trusted(place, key)
+        manifest = parse_manifest(content)
+        for entry in manifest.files:
+            contents[entry.file] = _read_entry(files, entry)
+        files.check_names(contents)
+    graphs = _graphs(manifest, contents)
+    return Bundle(manifest, found, graphs, MappingProxyType(contents), trust)
+
+
+def _trust(contents: Mapping[str, bytes], digest: str, key: Path | None) -> str | None:
+    """Return who vouches for the bundle; None where nobody does.
+
+    A signature that is not the key's is refused even where none is asked for.
+    """
+    if digest in DIGESTS.values():
+        return SHIPPED
+    if key is None or SIGNATURE_FILE not in contents:
+        return None
+    signature = contents[SIGNATURE_FILE]
+    signer = check_signature(contents[MANIFEST_FILE], signature, key)
+    return f"signed by the key {signer}"
+
+
+def _not_trusted(place: Path, key: Path | None) -> BundleError:
+    lacks = "no key was given to check a signature with"
+    if key is not None:
+        lacks = f"it has no {SIGNATURE_FILE}"
+    return BundleError(
+        f"{MANIFEST_FILE}: the bundle {place.name or '.'!a} was not shipped with this "
+        f"edge_affect (its digest is unknown), and {lacks}; allow_unsigned=True loads "
+        "it, if you trust its origin"
+    )
+
+
+def _graphs(
+    manifest: Manifest, contents: Mapping[str, bytes]
+) -> Mapping[str, Mapping[str, GraphFile]]:
     graphs: dict[str, Mapping[str, GraphFile]] = {}
     outputs: set[str] = set()
     for name, targets in manifest.graphs.items():
-        files = {}
+        made = {}
         for target, entry in targets.items():
-            graph = _read_graph(folder, entry)
-            outputs |= scan_graph(graph, entry.file).outputs
-            files[target] = GraphFile(name, graph)
-        graphs[name] = MappingProxyType(files)
+            outputs |= scan_graph(contents[entry.file], entry.file).outputs
+            made[target] = GraphFile(name, contents[entry.file])
+        graphs[name] = MappingProxyType(made)
     _check_heads(manifest, outputs)
-    return Bundle(manifest, digest, MappingProxyType(graphs))
+    return MappingProxyType(graphs)
 
 
 def shipped_folder(name: str) -> Path:
@@ -138,8 +195,8 @@ def shipped_folder(name: str) -> Path:
     return Path(next(iter(bundles.__path__))) / name
 
 
-def _read_graph(folder: Path, entry: GraphEntry) -> bytes:
-    content = _read_file(folder / entry.file, entry.size_bytes)
+def _read_entry(files: BundleFiles, entry: FileEntry) -> bytes:
+    content = files.read(entry.file, entry.size_bytes)
     if len(content) != entry.size_bytes:
         raise BundleError(
             f"{entry.file}: got {len(content)} bytes, expected {entry.size_bytes}; "
@@ -153,35 +210,6 @@ def _read_graph(folder: Path, entry: GraphEntry) -> bytes:
             "copy the bundle again"
         )
     return content
-
-
-def _read_file(path: Path, max_bytes: int) -> bytes:
-    """Read a plain file of at most ``max_bytes``; never through a link or a pipe."""
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
-    # O_NONBLOCK, or opening a pipe that nobody writes to would hang.
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
-        if path.is_symlink():
-            raise BundleError(f"{path.name}: is a link, expected a plain file")
-        descriptor = os.open(path, flags)
-        try:
-            info = os.fstat(descriptor)
-            if not stat.S_ISREG(info.st_mode):
-                raise BundleError(f"{path.name}: is not a plain file")
-            if info.st_size > max_bytes:
-                raise BundleError(
-                    f"{path.name}: got {info.st_size} bytes, expected <= {max_bytes}"
-                )
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                return file.read(max_bytes + 1)
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BundleError(
-            f"{path.name}: cannot be read from the bundle {path.parent.name or '.'!a} "
-            f"({reason}); expected a directory with {MANIFEST_FILE} and its graphs"
-        ) from error
 
 
 def _check_heads(manifest: Manifest, outputs: set[str]) -> None:

@@ -160,6 +160,13 @@ class Fields:
             self.refuse(key, "a text without control characters")
         return value
 
+    def matching(self, key: str, pattern: re.Pattern[str], expected: str) -> str:
+        """Return the text at ``key``, all of which fits ``pattern``."""
+        value = self.text(key)
+        if not pattern.fullmatch(value):
+            self.refuse(key, expected)
+        return value
+
     def texts(self, key: str, choices: Sequence[str]) -> tuple[str, ...]:
         """Return the list of different ``choices`` at ``key``; not empty."""
         values = self.sequence(key)

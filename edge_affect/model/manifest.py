@@ -16,6 +16,17 @@ from edge_affect.labels import (
     TARGETS,
     VOICE_EMOTIONS,
 )
+from edge_affect.model.entries import (
+    GOLDEN_KEYS,
+    GRAPH_NAMES,
+    MANIFEST_FILE,
+    PLAIN_NAME,
+    FileEntry,
+    GoldenEntry,
+    check_files,
+    read_golden,
+    read_graphs,
+)
 from edge_affect.model.fields import Fields, parse_json
 from edge_affect.model.preprocessing import Preprocessing, read_preprocessing
 from edge_affect.model.provenance import (
@@ -25,17 +36,10 @@ from edge_affect.model.provenance import (
     read_training,
 )
 
-SCHEMA = 1
-"""Schema that is written; the one before it is read too, once there is one."""
-READABLE = (1,)
+SCHEMA = 2
+"""Schema that is written: schema 1 and ``golden``."""
+READABLE = (1, 2)
 """Schemas that are read: ``SCHEMA`` and the one before."""
-MANIFEST_FILE = "manifest.json"
-GRAPH_NAMES = ("locator", "face", "voice", "affect")
-"""Graphs a bundle may hold."""
-MAX_FILE_BYTES = 64 * 1024 * 1024
-"""Largest graph file."""
-MAX_BUNDLE_BYTES = 256 * 1024 * 1024
-"""Largest sum of all graph files."""
 HEAD_LABELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "expression": EXPRESSION_NAMES,
@@ -49,21 +53,9 @@ HEAD_LABELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Heads a bundle may have and the labels each may use; empty for a single value."""
 
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_VERSION = re.compile(r"\d{1,5}\.\d{1,5}\.\d{1,5}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class GraphEntry:
-    """One graph file as the manifest promises it."""
-
-    file: str
-    """Plain name of the file, beside the manifest."""
-    size_bytes: int
-    """Length of the file; ``bytes`` in JSON."""
-    sha256: str
-    """SHA-256 of the file, lower-case hex."""
+VERSION = re.compile(r"\d{1,5}\.\d{1,5}\.\d{1,5}")
+"""A bundle's version: MAJOR.MINOR.PATCH."""
+_GOLDEN = "golden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +105,7 @@ class Manifest:
     """SPDX name of the weights' licence."""
     default_target: str
     """Target that runs where nothing faster was measured."""
-    graphs: Mapping[str, Mapping[str, GraphEntry]]
+    graphs: Mapping[str, Mapping[str, FileEntry]]
     """Graph name → target → file."""
     heads: Mapping[str, Head]
     """What the bundle estimates, by name."""
@@ -126,6 +118,14 @@ class Manifest:
     """Graph → divisor of its class logits before the softmax."""
     training: tuple[TrainingSet, ...]
     figures: tuple[Figure, ...]
+    golden: GoldenEntry | None = None
+    """What its graphs gave where it was packed; None in schema 1, or without."""
+
+    @property
+    def files(self) -> tuple[FileEntry, ...]:
+        """Every file that the bundle has beside its manifest."""
+        graphs = [entry for files in self.graphs.values() for entry in files.values()]
+        return (*graphs, *(() if self.golden is None else (self.golden.entry,)))
 
     def labels(self, head: str) -> tuple[str, ...]:
         """Return the labels of ``head`` in the graph's order; none without the head."""
@@ -150,13 +150,15 @@ def parse_manifest(content: bytes) -> Manifest:
             f"{' or '.join(map(str, READABLE))}; install a newer edge_affect for a "
             "newer bundle"
         )
-    names = ("schema", *Manifest.__dataclass_fields__)
-    fields = Fields(root, MANIFEST_FILE, names)
+    names = [key for key in Manifest.__dataclass_fields__ if key != _GOLDEN]
+    fields = Fields(
+        root, MANIFEST_FILE, ("schema", *names), (_GOLDEN,) if schema > 1 else ()
+    )
     heads = _heads(fields.child("heads", optional=tuple(HEAD_LABELS)))
-    graphs = _graphs(fields.child("graphs", optional=GRAPH_NAMES))
-    return Manifest(
-        name=_matching(fields, "name", _PLAIN_NAME, "a plain name"),
-        version=_matching(fields, "version", _VERSION, "MAJOR.MINOR.PATCH"),
+    graphs = read_graphs(fields.child("graphs", optional=GRAPH_NAMES))
+    manifest = Manifest(
+        name=fields.matching("name", PLAIN_NAME, "a plain name"),
+        version=fields.matching("version", VERSION, "MAJOR.MINOR.PATCH"),
         licence=fields.text("licence"),
         default_target=_default_target(fields, graphs),
         graphs=graphs,
@@ -168,49 +170,16 @@ def parse_manifest(content: bytes) -> Manifest:
         temperatures=_temperatures(fields, graphs),
         training=read_training(fields),
         figures=read_figures(fields),
+        golden=fields.maybe(
+            _GOLDEN, lambda key: read_golden(fields.child(key, GOLDEN_KEYS), graphs)
+        ),
     )
-
-
-def _matching(fields: Fields, key: str, pattern: re.Pattern[str], expected: str) -> str:
-    value = fields.text(key)
-    if not pattern.fullmatch(value):
-        fields.refuse(key, expected)
-    return value
-
-
-def _graphs(fields: Fields) -> Mapping[str, Mapping[str, GraphEntry]]:
-    graphs = {name: _targets(fields.child(name, (), TARGETS)) for name in fields.keys}
-    entries = [entry for targets in graphs.values() for entry in targets.values()]
-    if not entries:
-        raise BundleError(f"{fields.where}: got no graph, expected at least one")
-    files = [entry.file for entry in entries]
-    if len(set(files)) != len(files):
-        raise BundleError(f"{fields.where}: one file stands for two graphs")
-    total = sum(entry.size_bytes for entry in entries)
-    if total > MAX_BUNDLE_BYTES:
-        raise BundleError(
-            f"{fields.where}: got {total} bytes in all, expected <= {MAX_BUNDLE_BYTES}"
-        )
-    return MappingProxyType(graphs)
-
-
-def _targets(fields: Fields) -> Mapping[str, GraphEntry]:
-    entries = {}
-    for target in fields.keys:
-        entry = fields.child(target, ("file", "bytes", "sha256"))
-        file = _matching(entry, "file", _PLAIN_NAME, "a plain file name")
-        if file == MANIFEST_FILE:
-            entry.refuse("file", "a file of its own")
-        entries[target] = GraphEntry(
-            file,
-            entry.integer("bytes", 1, MAX_FILE_BYTES),
-            _matching(entry, "sha256", _SHA256, "64 hex digits"),
-        )
-    return MappingProxyType(entries)
+    check_files(manifest.files)
+    return manifest
 
 
 def _default_target(
-    fields: Fields, graphs: Mapping[str, Mapping[str, GraphEntry]]
+    fields: Fields, graphs: Mapping[str, Mapping[str, FileEntry]]
 ) -> str:
     target = fields.text("default_target", TARGETS)
     for name, targets in graphs.items():
@@ -257,7 +226,7 @@ def _validity(fields: Fields) -> Validity:
 
 
 def _temperatures(
-    fields: Fields, graphs: Mapping[str, Mapping[str, GraphEntry]]
+    fields: Fields, graphs: Mapping[str, Mapping[str, FileEntry]]
 ) -> Mapping[str, float]:
     values = fields.child("temperatures", optional=tuple(graphs))
     return MappingProxyType({key: values.number(key, 0.05, 20) for key in values.keys})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edge_affect.errors import BundleError
-from edge_affect.model.manifest import MANIFEST_FILE, Manifest
+from edge_affect.model.entries import MANIFEST_FILE
+from edge_affect.model.manifest import Manifest
 from edge_affect.model.preprocessing import (
     FacePreprocessing,
     Preprocessing,

@@ -225,7 +225,9 @@ def main() -> None:
             content = model.SerializeToString(deterministic=True)
             (export / f"{name}.cpu-fp32.onnx").write_bytes(content)
         (export / "card.json").write_text(json.dumps(card()), encoding="utf-8")
-        pack(PackSettings(export, HERE / "tiny_bundle", "tiny", "0.0.1"))
+        # Golden outputs differ in their last bits from one processor to the next.
+        out = HERE / "tiny_bundle"
+        pack(PackSettings(export, out, "tiny", "0.0.1", golden=False))
 
 
 if __name__ == "__main__":
