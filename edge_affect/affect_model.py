@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge_affect.config import check_purpose_name
 from edge_affect.model.affect import AffectGraphs
 from edge_affect.model.bundle import Bundle, check_purpose, load_bundle
+from edge_affect.model.golden import check_golden
 from edge_affect.pixels import PixelFormat, check_pixels
 from edge_affect.runners.choices import Choice
 from edge_affect.runners.select import make_runner
@@ -18,6 +19,8 @@ from edge_affect.sensing.align import align_face
 from edge_affect.sensing.locator import HaarLocator, Locator, locator_maker
 from edge_affect.sensing.preprocessing import check_preprocessing
 from edge_affect.types import Frame, StillEstimate
+from edge_affect.update.start import start_installed
+from edge_affect.update.trial import Trial
 
 
 class AffectModel:
@@ -41,6 +44,8 @@ class AffectModel:
         """Why it is that one, one line."""
         self.new_locator = new_locator
         """Makes a face locator; one per stream, since detectors keep buffers."""
+        self.trial: Trial | None = None
+        """The trial that its bundle is on; live streams watch over it."""
 
     @classmethod
     def load(  # noqa: PLR0913 - keyword-only settings of the public face
@@ -53,11 +58,13 @@ class AffectModel:
         threads: int = 1,
         allow_unsigned: bool = False,
         target: str | None = None,
+        key: Path | None = None,
     ) -> AffectModel:
         """Load a bundle, check it and make its runner.
 
         Args:
-            bundle: Folder of the bundle; None for the shipped one.
+            bundle: Folder or archive of the bundle; None for the one that ``edge-affect
+                update`` installed, else for the shipped one.
             purpose: What the estimates are for, one of ``labels.PURPOSES``.
             backend: ``auto``, ``onnxruntime`` or ``tensorrt``.
             detector: A YuNet ONNX file; None for the bundle's own locator, else for
@@ -67,6 +74,7 @@ class AffectModel:
             target: Which of its graphs to run, such as the one that a record's header
                 names; None for what ``edge-affect doctor --measure`` found to be the
                 fastest on this machine, else for the bundle's default.
+            key: Public key of whoever may sign bundles, a PEM file.
 
         Raises:
             PurposeError: The purpose is unknown or forbids this bundle.
@@ -75,17 +83,26 @@ class AffectModel:
             SourceError: The detector's file cannot be read.
         """
         check_purpose_name(purpose)
-        folder = None if bundle is None else Path(bundle)
-        loaded = load_bundle(folder, allow_unsigned=allow_unsigned)
-        check_purpose(purpose, loaded.manifest)
-        check_preprocessing(loaded.manifest)
-        runner, choice = make_runner(backend, loaded, target, threads)
-        named = None if detector is None else Path(detector)
-        new_locator = locator_maker(runner, named)
-        new_locator()  # a bad detector file fails here, not in the stream
-        graphs = AffectGraphs(runner, loaded.manifest)
-        graphs.warm_up()
-        return cls(loaded, purpose, graphs, choice, new_locator)
+
+        def make(loaded: Bundle, is_on_trial: bool) -> AffectModel:  # noqa: FBT001
+            check_purpose(purpose, loaded.manifest)
+            check_preprocessing(loaded.manifest)
+            runner, choice = make_runner(backend, loaded, target, threads)
+            if is_on_trial:
+                check_golden(loaded, runner, choice.target)
+            named = None if detector is None else Path(detector)
+            new_locator = locator_maker(runner, named)
+            new_locator()  # a bad detector file fails here, not in the stream
+            graphs = AffectGraphs(runner, loaded.manifest)
+            graphs.warm_up()
+            return cls(loaded, purpose, graphs, choice, new_locator)
+
+        if bundle is not None:
+            named = load_bundle(Path(bundle), allow_unsigned=allow_unsigned, key=key)
+            return make(named, False)
+        model, trial = start_installed(make)
+        model.trial = trial
+        return model
 
     def still(self, image: NDArray[np.uint8]) -> StillEstimate:
         """Read one picture without any context.

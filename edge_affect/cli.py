@@ -134,9 +134,24 @@ def _inspect(options: Namespace, terminal: Terminal) -> int:
 
 def _verify(options: Namespace, terminal: Terminal) -> int:
     del terminal
-    from edge_affect.commands.cards import verify
+    from edge_affect.commands.cards import golden_text, verified_text, verify
 
-    print(verify(options.bundle, allow_unsigned=options.allow_unsigned))
+    bundle = verify(
+        options.bundle, allow_unsigned=options.allow_unsigned, key=options.key
+    )
+    print(verified_text(bundle))
+    if options.golden:
+        print(golden_text(bundle))
+    return 0
+
+
+def _update(options: Namespace, terminal: Terminal) -> int:
+    from edge_affect.commands.update import UpdateSettings, run_update
+
+    settings = UpdateSettings(
+        options.source, options.key, options.allow_unsigned, options.status
+    )
+    print(run_update(settings, terminal))
     return 0
 
 
@@ -147,6 +162,7 @@ _COMMANDS = {
     "doctor": _doctor,
     "inspect": _inspect,
     "verify": _verify,
+    "update": _update,
 }
 
 

@@ -80,9 +80,11 @@ _NUMBERS = itertools.count()
 def _cache_of_its_own(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keep what was measured on this machine, and by other tests, out of each test."""
+    """Keep what was measured and installed here, and by other tests, out of a test."""
     folder = tmp_path_factory.getbasetemp() / f"cache{next(_NUMBERS)}"
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder / "data"))
+    monkeypatch.delenv("EDGE_AFFECT_BUNDLES", raising=False)
 
 
 @pytest.fixture(scope="session")

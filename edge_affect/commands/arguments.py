@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_inspect(commands)
     _add_verify(commands)
+    _add_update(commands)
     return parser
 
 
@@ -98,7 +99,16 @@ def _add_run(commands: _Commands[_Parser]) -> None:
         help="time allowed from a frame to its estimate (default 33.3)",
     )
     add("--backend", choices=("auto", "onnxruntime", "tensorrt"), help="default auto")
-    add("--bundle", metavar="DIR", help="another bundle than the shipped one")
+    add(
+        "--bundle",
+        metavar="DIR",
+        help="another bundle than the installed or shipped one; a .zip of one will do",
+    )
+    add(
+        "--key",
+        metavar="FILE",
+        help="run a bundle that this public key's holder signed",
+    )
     add(
         "--allow-unsigned",
         action="store_true",
@@ -162,7 +172,50 @@ def _add_verify(commands: _Commands[_Parser]) -> None:
         action="store_true",
         help="check a bundle that did not come with edge_affect",
     )
+    _add_key(verify)
+    verify.add_argument(
+        "--golden",
+        action="store_true",
+        help="also run its golden inputs here, and hold the outputs against those of "
+        "where it was packed",
+    )
     verify.set_defaults(command="verify")
+
+
+def _add_update(commands: _Commands[_Parser]) -> None:
+    update = commands.add_parser(
+        "update",
+        help="install a bundle on this device, on trial",
+        description="Fetch a bundle aside, verify it, replay its golden inputs and "
+        "install it: whatever names no bundle runs it from its next start on. It gives "
+        "way to the one before it if it does not load, computes wrongly or misses its "
+        "budget in its first minute with a driver.",
+    )
+    update.add_argument(
+        "source",
+        nargs="?",
+        metavar="URL|FILE",
+        help="http://, https://, or a .zip or directory on this machine",
+    )
+    _add_key(update)
+    update.add_argument(
+        "--allow-unsigned",
+        action="store_true",
+        help="install a bundle that nobody signed",
+    )
+    update.add_argument(
+        "--status", action="store_true", help="say what is installed, change nothing"
+    )
+    update.set_defaults(command="update")
+
+
+def _add_key(parser: _Parser) -> None:
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="public key, PEM: take bundles that its holder signed",
+    )
 
 
 def _add_bundle(parser: _Parser) -> None:
@@ -171,7 +224,7 @@ def _add_bundle(parser: _Parser) -> None:
         nargs="?",
         type=Path,
         metavar="BUNDLE",
-        help="its directory (default: the shipped one)",
+        help="its directory or .zip (default: the shipped one)",
     )
 
 

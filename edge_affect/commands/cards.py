@@ -6,23 +6,47 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_affect.bundles.digests import DIGESTS
 from edge_affect.model.bundle import Bundle, load_bundle
+from edge_affect.model.entries import SIGNATURE_FILE
+from edge_affect.model.golden import check_golden
 from edge_affect.model.manifest import Manifest
+from edge_affect.runners.select import make_runner
 
 
-def verify(path: Path | None, *, allow_unsigned: bool) -> str:
-    """Check every digest of a bundle; return a line that says so.
+def verify(path: Path | None, *, allow_unsigned: bool, key: Path | None) -> Bundle:
+    """Check every digest of a bundle, and who vouches for it; return it.
 
     Raises:
         BundleError: A file is missing or damaged, or the bundle is not trusted.
+        UsageError: ``key`` is no key.
     """
-    bundle = load_bundle(path, allow_unsigned=allow_unsigned)
+    return load_bundle(path, allow_unsigned=allow_unsigned, key=key)
+
+
+def verified_text(bundle: Bundle) -> str:
+    """Return a line that says what was found."""
     files = [entry for graph in bundle.manifest.graphs.values() for entry in graph]
     return (
-        f"{_title(bundle)}: {len(files)} graph files, every digest as the manifest "
+        f"{bundle.title}: {len(files)} graph files, every digest as the manifest "
         f"says; {_trust(bundle)}"
     )
+
+
+def golden_text(bundle: Bundle) -> str:
+    """Run the golden inputs of a bundle; return a line for each graph.
+
+    Raises:
+        BundleError: It has none, or does not compute here what it did before.
+        RunnerError: Its graphs do not run here.
+    """
+    runner, choice = make_runner("auto", bundle)
+    try:
+        errors = check_golden(bundle, runner, choice.target)
+    finally:
+        runner.close()
+    rows = [(graph, f"{error:.2g}") for graph, error in errors.items()]
+    title = f"golden inputs, {choice.target} on {runner.provider}: as they should be"
+    return "\n".join([title, *columns(("graph", "largest error"), rows, right=(1,))])
 
 
 def inspect_values(path: Path | None) -> dict[str, Any]:
@@ -45,7 +69,7 @@ def inspect_text(path: Path | None) -> str:
     bundle = load_bundle(path, allow_unsigned=True)
     manifest = bundle.manifest
     parts = [
-        _title(bundle),
+        bundle.title,
         f"  licence  {manifest.licence}",
         f"  digest   {bundle.digest}",
         f"  trust    {_trust(bundle)}",
@@ -63,14 +87,14 @@ def inspect_text(path: Path | None) -> str:
     return "\n".join(parts)
 
 
-def _title(bundle: Bundle) -> str:
-    return f"{bundle.manifest.name} {bundle.manifest.version}"
-
-
 def _trust(bundle: Bundle) -> str:
-    if bundle.digest in DIGESTS.values():
-        return "shipped with this edge_affect"
-    return "not shipped with this edge_affect: to run it takes --allow-unsigned"
+    if bundle.trust is not None:
+        return bundle.trust
+    signed = "carries a signature that no key was given for, and was "
+    carries = signed if SIGNATURE_FILE in bundle.files else ""
+    return (
+        f"{carries}not shipped with this edge_affect: to run it takes --allow-unsigned"
+    )
 
 
 def _timing(manifest: Manifest) -> str:

@@ -149,6 +149,7 @@ def run(settings: RunSettings, terminal: Terminal, stdout: TextIO) -> int:
             backend=settings.backend,
             detector=settings.detector,
             allow_unsigned=settings.allow_unsigned,
+            key=settings.key,
             sinks=outputs.sinks,
         )
         limit = math.inf if settings.max_seconds is None else settings.max_seconds

@@ -40,6 +40,7 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "backend": (" or ".join(BACKENDS), (str,)),
     "bundle": ("a directory's name", (str,)),
     "allow_unsigned": ("true or false", (bool,)),
+    "key": ("a file's name", (str,)),
     "detector": ("a file's name", (str,)),
     "max_seconds": ("a number of seconds", _NUMBER),
     "mount": ("a table of the camera's mount", (dict,)),
@@ -66,9 +67,11 @@ class RunSettings:
     backend: str = "auto"
     """``auto``, ``onnxruntime`` or ``tensorrt``."""
     bundle: Path | None = None
-    """Folder of the bundle; None for the shipped one."""
+    """Folder or archive of the bundle; None for the installed, else the shipped one."""
     allow_unsigned: bool = False
     """Whether a bundle that did not come with the wheel may run."""
+    key: Path | None = None
+    """Public key of whoever may sign bundles, a PEM file."""
     detector: Path | None = None
     """A YuNet ONNX file; None for the built-in locator."""
     max_seconds: float | None = None
@@ -92,7 +95,8 @@ class RunSettings:
 
     def _check_targets(self) -> None:
         """Nothing that is read, and no other output, may be written over."""
-        inputs = [p for p in (self.bundle, self.detector) if p is not None]
+        read = (self.bundle, self.key, self.detector)
+        inputs = [path for path in read if path is not None]
         clip = Path(self.source.removeprefix(_FILE_ADDRESS))
         if is_file(clip):
             inputs.append(clip)
@@ -140,7 +144,7 @@ def run_settings(flags: Mapping[str, Any], config: Path | None) -> RunSettings:
     values |= {key: value for key, value in flags.items() if value is not None}
     values["source"] = str(values.get("source", ""))
     values["audio"] = _number_or_name(values.get("audio"))
-    for key in ("report", "bundle", "detector"):
+    for key in ("report", "bundle", "key", "detector"):
         if key in values:
             values[key] = Path(values[key])
     settings = RunSettings(**values)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from edge_affect.affect_model import AffectModel
 from edge_affect.errors import UsageError
-from edge_affect.realtime.stream import AffectStream, VideoLike
+from edge_affect.realtime.stream import AffectStream
 from edge_affect.sinks.base import Sink
+from edge_affect.sources.given import VideoLike
 from edge_affect.types import Estimate
 
 

@@ -20,6 +20,7 @@ FROZEN = "frozen"
 NO_SOUND = "no_sound"
 SILENT = "silent"
 LATE_VOICE = "late_voice"
+NON_FINITE = "non_finite"
 
 
 @dataclass(frozen=True, slots=True)

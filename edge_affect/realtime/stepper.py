@@ -13,6 +13,7 @@ from edge_affect.model.affect import AffectReading, Evidence
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.cell import Cell
 from edge_affect.realtime.health import (
+    NON_FINITE,
     confidence_share,
     face_health,
     fusable,
@@ -29,7 +30,6 @@ FORGET_NS = NS_PER_S
 """A gap between steps, or between faces, longer than this resets the state."""
 SPEECH = 0.5
 """Speech probability from which a voice alone carries an estimate."""
-NON_FINITE = "non_finite"
 
 
 class CellStepper:
@@ -84,7 +84,14 @@ class CellStepper:
             tuple(sorted({*reasons, *face_reasons, *voice_reasons})),
         )
         # Stepped in every cell, as in training; what nothing supports is not told.
-        reading = self._read(cell, hop, health) if rung.gives_values else None
+        reading = None
+        if rung.gives_values:
+            try:
+                reading = self._read(cell, hop, health)
+            except NonFiniteError as error:
+                _LOG.debug("cell %d left out: %s", cell.index, error)
+                told = tuple(sorted({*health.reasons, NON_FINITE}))
+                health = replace(health, reasons=told)
         if not _has_input(hop, health):
             reading = None
         estimate = _estimate(cell, health, reading, seen.face_age_ns)
@@ -119,9 +126,7 @@ class CellStepper:
     def _forget(self) -> None:
         self._graphs.runner.reset(self._state, "affect")
 
-    def _read(
-        self, cell: Cell, hop: Hop | None, health: Health
-    ) -> AffectReading | None:
+    def _read(self, cell: Cell, hop: Hop | None, health: Health) -> AffectReading:
         reading = self._vision.reading
         face_ns = self._vision.face_ns or 0
         with_face = reading is not None and fusable(health.face)
@@ -131,12 +136,8 @@ class CellStepper:
             None if hop is None else hop.reading.embedding,
             0.0 if hop is None else (cell.t_ns - hop.end_ns) / NS_PER_S,
         )
-        try:
-            with self._times.measure("affect"):
-                return self._graphs.affect(self._state, evidence)
-        except NonFiniteError as error:
-            _LOG.debug("cell %d left out: %s", cell.index, error)
-            return None
+        with self._times.measure("affect"):
+            return self._graphs.affect(self._state, evidence)
 
 
 def _has_input(hop: Hop | None, health: Health) -> bool:

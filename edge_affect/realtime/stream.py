@@ -25,17 +25,15 @@ from edge_affect.sinks import record
 from edge_affect.sinks.base import RunHeader, Sink
 from edge_affect.sinks.group import SinkGroup
 from edge_affect.sources.base import AudioSource, Source
-from edge_affect.sources.open import open_audio, open_source
+from edge_affect.sources.given import AudioLike, VideoLike, as_audio, as_source
 from edge_affect.types import AudioChunk, Estimate
+from edge_affect.update.trial import TrialWatch
 
 _LOG = logging.getLogger(__name__)
 
 _POLL_NS = 100 * NS_PER_MS
 CONSUMER = "consumer"
 """Reason of a drop: an estimate that a slow consumer never read."""
-
-VideoLike = int | str | Path | Source
-AudioLike = int | str | AudioSource | None
 
 
 class AffectStream:
@@ -64,6 +62,7 @@ class AffectStream:
         backend: str = "auto",
         detector: Path | str | None = None,
         allow_unsigned: bool = False,
+        key: Path | None = None,
         sinks: Sequence[Sink] = (),
         clock: Clock | None = None,
         config: StreamConfig | None = None,
@@ -79,11 +78,13 @@ class AffectStream:
                 beside a ``model``, which was loaded for one, or a ``config``.
             budget_ms: Time allowed from a frame's arrival to its estimate, ms.
             mount: How the camera is installed; None: upright, facing the driver.
-            model: A loaded model to share; None loads one by the next four.
-            bundle: Folder of the bundle; None for the shipped one.
+            model: A loaded model to share; None loads one by the next five.
+            bundle: Folder or archive of the bundle; None for the installed one, else
+                for the shipped one.
             backend: ``auto``, ``onnxruntime`` or ``tensorrt``.
             detector: A YuNet ONNX file; None for the built-in Haar cascade.
             allow_unsigned: Whether a bundle that did not come with the wheel may run.
+            key: Public key of whoever may sign bundles, a PEM file.
             sinks: Take every estimate, in the stepping thread.
             clock: Time; None for the machine's.
             config: Every setting at once, in place of ``purpose``, ``budget_ms``,
@@ -98,6 +99,7 @@ class AffectStream:
                 bundle=bundle,
                 detector=detector,
                 allow_unsigned=allow_unsigned or None,
+                key=key,
             )
         self._config = config or StreamConfig(
             purpose or "", budget_ms, backend, mount=mount or CameraMount()
@@ -110,6 +112,7 @@ class AffectStream:
             detector=detector,
             threads=self._config.threads,
             allow_unsigned=allow_unsigned,
+            key=key,
         )
         if self._model.purpose != self._config.purpose:
             raise UsageError(
@@ -118,8 +121,8 @@ class AffectStream:
             )
         self._clock = clock or SystemClock()
         self._file_clock = SimClock()
-        self._video = _as_source(video, self._clock)
-        self._audio = _as_audio(audio, self._clock)
+        self._video = as_source(video, self._clock)
+        self._audio = as_audio(audio, self._clock)
         self._sinks = SinkGroup(sinks)
         self._times = StageTimes(SystemClock())
         self._life = "new"
@@ -129,6 +132,7 @@ class AffectStream:
         self._latest: Estimate | None = None
         self._loop: StreamLoop | None = None
         self._threads: LiveThreads | None = None
+        self._trial: TrialWatch | None = None
         self._ready: BoundedQueue[Estimate] = BoundedQueue(self._config.queue_capacity)
         self._lock = threading.RLock()
 
@@ -189,6 +193,9 @@ class AffectStream:
         sources: list[Source | AudioSource] = [self._video]
         if self._audio is not None:
             sources.append(self._audio)
+        if self._model.trial is not None:
+            self._trial = TrialWatch(self._model.trial, rate)
+            self._trial.begin()
         self._threads = LiveThreads(self._loop, sources, clock, self._finish)
         self._threads.start()
         if self._stopping.is_set():  # asked for while the devices were opening
@@ -340,6 +347,8 @@ class AffectStream:
         self._sinks.write(estimate)
         self._latest = estimate
         self._ready.put(estimate)
+        if self._trial is not None:
+            self._trial.see(estimate, self._require_loop().misses)
 
     def _finish(self, fault: BaseException | None) -> None:
         """End the record; called by the stepping thread, or when there is none."""
@@ -349,6 +358,8 @@ class AffectStream:
             self._fault = fault
             if fault is not None and self._threads is not None:
                 _LOG.error("the stream ended: %s", fault)
+            if self._trial is not None:
+                self._trial.end(fault)
             self._sinks.close(fault)
             self._finished.set()
         with self._ready.condition:
@@ -386,15 +397,3 @@ def _refuse_beside(what: str, **given: object) -> None:
         raise UsageError(
             f"{doubled[0]}: was given beside {what}, which holds it; leave one out"
         )
-
-
-def _as_source(video: VideoLike, clock: Clock) -> Source:
-    if isinstance(video, (int, str, Path)):
-        return open_source(video, clock=clock)
-    return video
-
-
-def _as_audio(audio: AudioLike, clock: Clock) -> AudioSource | None:
-    if audio is None or isinstance(audio, (int, str)):
-        return open_audio(audio, clock=clock)
-    return audio

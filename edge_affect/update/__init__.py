@@ -1,0 +1,1 @@
+"""Bundles that were installed on this device: a store, trials and the way back."""
