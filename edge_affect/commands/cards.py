@@ -90,11 +90,9 @@ def inspect_text(path: Path | None) -> str:
 def _trust(bundle: Bundle) -> str:
     if bundle.trust is not None:
         return bundle.trust
-    signed = "carries a signature that no key was given for, and was "
-    carries = signed if SIGNATURE_FILE in bundle.files else ""
-    return (
-        f"{carries}not shipped with this edge_affect: to run it takes --allow-unsigned"
-    )
+    if SIGNATURE_FILE in bundle.files:
+        return "signed; whether by somebody you trust is checked with --key FILE"
+    return "not shipped with this edge_affect: to run it takes --allow-unsigned"
 
 
 def _timing(manifest: Manifest) -> str:

@@ -124,7 +124,7 @@ def _current(state: StoreState) -> str:
 def _title(installed: Installed | None) -> str:
     if installed is not None:
         return installed.title
-    return f"{load_bundle().title}, which came with edge_affect"
+    return f"{load_bundle().title} (shipped with edge_affect)"
 
 
 class _Progress:
