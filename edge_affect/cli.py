@@ -172,6 +172,7 @@ def _message(error: Exception) -> str:
         return str(error)  # one more line for each purpose
     line = " ".join(str(error).split())[:600]
     if isinstance(error, EdgeAffectError):
+        line = line.replace("key=FILE", "--key FILE")
         return line.replace("allow_unsigned=True", "--allow-unsigned")
     if isinstance(error, ModuleNotFoundError):
         return f"{line}; edge-affect doctor says what to install"

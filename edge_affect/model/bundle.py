@@ -165,7 +165,7 @@ def _trust(contents: Mapping[str, bytes], digest: str, key: Path | None) -> str 
 
 
 def _not_trusted(place: Path, key: Path | None) -> BundleError:
-    lacks = "no key was given to check a signature with"
+    lacks = "no key=FILE was given to check a signature with"
     if key is not None:
         lacks = f"it has no {SIGNATURE_FILE}"
     return BundleError(

@@ -66,13 +66,14 @@ def _opened(source: str) -> Iterator[tuple[Any, int | None]]:
             stated = reply.headers.get("Content-Length", "")
             yield reply, int(stated) if stated.isascii() and stated.isdigit() else None
     except HTTPError as error:
+        error.close()
         raise BundleError(
             f"{place}: the server answered {error.code} ({error.reason})"
         ) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise BundleError(
-            f"{place}: cannot be fetched ({reason}); try again"
+            f"{place}: cannot be fetched ({' '.join(str(reason).split())}); try again"
         ) from error
 
 

@@ -79,7 +79,7 @@ def _golden(folder: Path, graphs: dict[str, Any], wrong_by: float) -> bytes:
     ]
     runner = OnnxRunner(files)
     random = np.random.default_rng(5)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for graph, signature in runner.signatures.items():
         inputs = {
             name: random.normal(size=(3, *shape)).astype(np.float32)
