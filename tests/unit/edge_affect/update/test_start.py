@@ -61,6 +61,21 @@ def test_loading_on_trial_leaves_no_start_behind(
     assert store.state().starts == 0
 
 
+def test_a_start_is_counted_before_anything_is_run(
+    store: Store, install: Install, shipped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graph that crashes the process while it loads is seen at the next start."""
+    install()
+    starts: list[int | None] = []
+
+    def watch(*_: object) -> None:
+        starts.append(store.state().starts)
+
+    monkeypatch.setattr("edge_affect.affect_model.check_golden", watch)
+    _load()
+    assert starts == [1]
+
+
 def test_a_damaged_bundle_gives_way_to_the_one_before_it(
     store: Store, install: Install, shipped: str, caplog: pytest.LogCaptureFixture
 ) -> None:
