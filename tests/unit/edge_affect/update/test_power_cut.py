@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from edge_affect.affect_model import AffectModel
+from edge_affect.errors import BundleError
 from edge_affect.update.state import StoreState
 from edge_affect.update.store import Store
 from edge_affect.update.updater import Trust, update
 from tests.fakes.bundles import golden_bundle, zipped
 from tests.fakes.disk import LOSSES, CutDisk, PowerCutError
+from tests.fakes.web import sends, serving
 from tests.unit.edge_affect.update.conftest import Install, installed_of
 
 pytestmark = pytest.mark.slow
@@ -143,7 +145,50 @@ def test_mending_the_running_bundle_survives_every_cut(
     assert _cut_everywhere(store, tmp_path, change, shipped, new) > 10
 
 
-def _update(store: Store, source: Path) -> None:
+class _FaultyDisk(CutDisk):
+    """Refuses one change, as a full disk does, and works again after it."""
+
+    @property
+    def _is_dead(self) -> bool:
+        return False
+
+    def _die(self, *, is_cut: bool) -> None:
+        if is_cut:
+            raise OSError(28, "No space left on device")
+
+
+def test_update_survives_a_fault_of_the_disk_at_every_change(
+    store: Store, install: Install, shipped: str, tmp_path: Path
+) -> None:
+    """One line, and the old bundle or the new one runs; given again, it succeeds."""
+    old = install("1.0.0").bundle.digest
+    store.change(StoreState.committed)
+    sound = shutil.copytree(store.folder, tmp_path / "sound")
+    archive = zipped(golden_bundle(tmp_path / "new", "1.1.0"), tmp_path / "new.zip")
+    new = installed_of(archive).digest
+    for at in range(1, MOST_CHANGES):
+        shutil.rmtree(store.folder)
+        shutil.copytree(sound, store.folder)
+        graveyard = tmp_path / f"graves-{at}"
+        graveyard.mkdir()
+        disk = _FaultyDisk(graveyard, at)
+        with serving(sends(archive.read_bytes())) as address:
+            try:
+                _update(Store(store.folder, disk), address)
+            except BundleError as error:
+                assert "No space left on device" in str(error)  # noqa: PT017
+                assert _running() in {old, new}
+            else:  # nothing failed, or only the removal of a draft
+                assert _running() == new
+        if disk.changes < at:
+            assert at > 15
+            return
+        _update(store, archive)
+        assert _running() == new
+    pytest.fail(f"more than {MOST_CHANGES} changes")
+
+
+def _update(store: Store, source: Path | str) -> None:
     update(
         str(source),
         store,
