@@ -132,6 +132,16 @@ def _inspect(options: Namespace, terminal: Terminal) -> int:
     return 0
 
 
+def _update(options: Namespace, terminal: Terminal) -> int:
+    from edge_affect.commands.update import UpdateSettings, run_update
+
+    settings = UpdateSettings(
+        options.source, options.key, options.allow_unsigned, options.status
+    )
+    print(run_update(settings, terminal))
+    return 0
+
+
 def _verify(options: Namespace, terminal: Terminal) -> int:
     del terminal
     from edge_affect.commands.cards import golden_text, verified_text, verify
@@ -145,24 +155,14 @@ def _verify(options: Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def _update(options: Namespace, terminal: Terminal) -> int:
-    from edge_affect.commands.update import UpdateSettings, run_update
-
-    settings = UpdateSettings(
-        options.source, options.key, options.allow_unsigned, options.status
-    )
-    print(run_update(settings, terminal))
-    return 0
-
-
 _COMMANDS = {
     "demo": _demo,
     "run": _run,
     "report": _report,
     "doctor": _doctor,
     "inspect": _inspect,
-    "verify": _verify,
     "update": _update,
+    "verify": _verify,
 }
 
 

@@ -28,8 +28,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_doctor(commands)
     _add_inspect(commands)
-    _add_verify(commands)
     _add_update(commands)
+    _add_verify(commands)
     return parser
 
 
@@ -164,24 +164,6 @@ def _add_inspect(commands: _Commands[_Parser]) -> None:
     inspect.set_defaults(command="inspect")
 
 
-def _add_verify(commands: _Commands[_Parser]) -> None:
-    verify = commands.add_parser("verify", help="check every digest of a bundle")
-    _add_bundle(verify)
-    verify.add_argument(
-        "--allow-unsigned",
-        action="store_true",
-        help="check a bundle that did not come with edge_affect",
-    )
-    _add_key(verify)
-    verify.add_argument(
-        "--golden",
-        action="store_true",
-        help="also run its golden inputs here, and hold the outputs against those of "
-        "where it was packed",
-    )
-    verify.set_defaults(command="verify")
-
-
 def _add_update(commands: _Commands[_Parser]) -> None:
     update = commands.add_parser(
         "update",
@@ -216,6 +198,24 @@ def _add_key(parser: _Parser) -> None:
         metavar="FILE",
         help="public key, PEM: take bundles that its holder signed",
     )
+
+
+def _add_verify(commands: _Commands[_Parser]) -> None:
+    verify = commands.add_parser("verify", help="check every digest of a bundle")
+    _add_bundle(verify)
+    verify.add_argument(
+        "--allow-unsigned",
+        action="store_true",
+        help="check a bundle that did not come with edge_affect",
+    )
+    _add_key(verify)
+    verify.add_argument(
+        "--golden",
+        action="store_true",
+        help="also run its golden inputs here, and hold the outputs against those of "
+        "where it was packed",
+    )
+    verify.set_defaults(command="verify")
 
 
 def _add_bundle(parser: _Parser) -> None:

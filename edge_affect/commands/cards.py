@@ -75,6 +75,7 @@ def inspect_text(path: Path | None) -> str:
         f"  trust    {_trust(bundle)}",
         f"  timing   {_timing(manifest)}",
         f"  valid    {_validity(manifest)}",
+        f"  golden   {_golden(manifest)}",
         "",
         *_heads(manifest),
         "",
@@ -110,6 +111,13 @@ def _validity(manifest: Manifest) -> str:
         f"head turned up to {validity.yaw_deg:g} and tilted up to "
         f"{validity.pitch_deg:g} degrees; {', '.join(validity.spectra)} light"
     )
+
+
+def _golden(manifest: Manifest) -> str:
+    if manifest.golden is None:
+        return "none: edge-affect update does not take it"
+    shares = manifest.golden.tolerances.items()
+    return ", ".join(f"{target} within {share:g}" for target, share in shares)
 
 
 def _heads(manifest: Manifest) -> list[str]:

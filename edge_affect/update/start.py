@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from edge_affect.errors import BundleError, EdgeAffectError
+from edge_affect.errors import BundleError
 from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.update.state import Installed, StoreState
 from edge_affect.update.store import Store, store_folder
@@ -36,7 +36,7 @@ def start_installed(make: Make[T]) -> tuple[T, Trial | None]:
         What ``make`` made, and the trial that its bundle is on.
 
     Raises:
-        EdgeAffectError: Nothing can be started.
+        Exception: Nothing can be started; what ``make`` raised first.
     """
     folder = store_folder()
     if folder is None:
@@ -67,13 +67,13 @@ def _start_on_trial(
     with trial.at_risk():
         try:
             return make(store.bundle(current), True), trial
-        except EdgeAffectError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, a device must start
             try:
                 made = make(_sound(store, before, None), False)
-            except EdgeAffectError:
+            except Exception:  # noqa: BLE001 - the first one says more
                 # Not the bundle's fault: what ran before it does not start either.
                 raise error from None
-            _roll_back(store, current, str(error))
+            _roll_back(store, current, str(error) or type(error).__name__)
             return made, None
 
 

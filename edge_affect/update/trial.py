@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from edge_affect.errors import BundleError, RunnerError
+from edge_affect.errors import BundleError, EdgeAffectError, RunnerError
 from edge_affect.realtime.health import NON_FINITE, fusable
 from edge_affect.realtime.ladder import RUNGS
 from edge_affect.types import Estimate
@@ -118,8 +118,8 @@ class TrialWatch:
         if self._over:
             return
         self._over = True
-        if isinstance(fault, RunnerError):
-            self._roll_back(f"a step failed: {fault}")
+        if _is_the_bundle_s(fault):
+            self._roll_back(f"a step failed: {fault or type(fault).__name__}")
         else:
             self._trial.change(StoreState.ended)
 
@@ -148,3 +148,14 @@ class TrialWatch:
         """Return whether it could be kept: if not, ending the stream mends nothing."""
         self._over = True
         return self._trial.change(lambda state: state.rolled_back(reason))
+
+
+def _is_the_bundle_s(fault: BaseException | None) -> bool:
+    """Tell whether a graph failed, or gave what nobody could make anything of.
+
+    A device that is lost, a caller's frame that is none, and a machine without memory
+    are told by other errors.
+    """
+    if isinstance(fault, EdgeAffectError):
+        return isinstance(fault, RunnerError)
+    return isinstance(fault, (LookupError, TypeError, ValueError, ArithmeticError))

@@ -172,6 +172,8 @@ def test_inspect_says_that_a_signature_wants_a_key(
     card = json.loads(capsys.readouterr().out)
     assert "checked with --key" in card["trust"]
     assert card["golden"]["tolerances"] == {"cpu-fp32": 0.001}
+    assert main(["inspect", str(folder)]) == 0
+    assert "golden   cpu-fp32 within 0.001\n" in capsys.readouterr().out
 
 
 def test_run_takes_the_key_from_its_file(

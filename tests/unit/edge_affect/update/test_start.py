@@ -134,6 +134,20 @@ def test_a_golden_mismatch_at_the_start_is_rolled_back(
     assert "golden inputs" in store.state().refused[0].reason
 
 
+def test_a_start_that_fails_in_an_unforeseen_way_is_rolled_back(
+    store: Store, install: Install, shipped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device must start, whatever the new bundle makes of our code."""
+    install()
+
+    def stumble(*_: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("edge_affect.affect_model.check_golden", stumble)
+    assert _load().bundle.digest == shipped
+    assert store.state().refused[0].reason == "KeyError"
+
+
 def test_a_bundle_that_this_purpose_forbids_is_rolled_back_only_for_a_better_one(
     store: Store, install: Install, shipped: str
 ) -> None:

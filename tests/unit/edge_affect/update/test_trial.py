@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from edge_affect.errors import BundleError, NonFiniteError, RunnerError, SourceError
+from edge_affect.errors import (
+    BundleError,
+    NonFiniteError,
+    RunnerError,
+    SourceError,
+    UsageError,
+)
 from edge_affect.testing import make_estimate, make_lost_estimate
 from edge_affect.types import Estimate, Health, HealthState
 from edge_affect.update.state import StoreState
@@ -142,9 +148,11 @@ def test_trial_of_a_bundle_that_gives_nan_rolls_back(
     assert len(store.state().refused) == 1
 
 
-@pytest.mark.parametrize("fault", [RunnerError("face: failed"), NonFiniteError("nan")])
+@pytest.mark.parametrize(
+    "fault", [RunnerError("face: failed"), NonFiniteError("nan"), KeyError("pose")]
+)
 def test_trial_that_a_failed_step_ends_rolls_back(
-    store: Store, watch: TrialWatch, fault: RunnerError
+    store: Store, watch: TrialWatch, fault: Exception
 ) -> None:
     """A graph that cannot be run ends the stream; the next start is another's."""
     watch.end(fault)
@@ -154,7 +162,10 @@ def test_trial_that_a_failed_step_ends_rolls_back(
     assert [refused.reason for refused in state.refused] == [f"a step failed: {fault}"]
 
 
-@pytest.mark.parametrize("fault", [None, SourceError("gone"), MemoryError()])
+@pytest.mark.parametrize(
+    "fault",
+    [None, SourceError("gone"), UsageError("no frame"), MemoryError(), SystemExit()],
+)
 def test_trial_that_ends_otherwise_goes_on_next_time(
     store: Store, watch: TrialWatch, fault: BaseException | None
 ) -> None:
