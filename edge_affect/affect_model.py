@@ -58,7 +58,7 @@ class AffectModel:
         threads: int = 1,
         allow_unsigned: bool = False,
         target: str | None = None,
-        key: Path | None = None,
+        key: Path | str | None = None,
     ) -> AffectModel:
         """Load a bundle, check it and make its runner.
 
@@ -88,18 +88,23 @@ class AffectModel:
             check_purpose(purpose, loaded.manifest)
             check_preprocessing(loaded.manifest)
             runner, choice = make_runner(backend, loaded, target, threads)
-            if is_on_trial:
-                check_golden(loaded, runner, choice.target)
-            named = None if detector is None else Path(detector)
-            new_locator = locator_maker(runner, named)
-            new_locator()  # a bad detector file fails here, not in the stream
-            graphs = AffectGraphs(runner, loaded.manifest)
-            graphs.warm_up()
+            try:
+                if is_on_trial:
+                    check_golden(loaded, runner, choice.target)
+                named = None if detector is None else Path(detector)
+                new_locator = locator_maker(runner, named)
+                new_locator()  # a bad detector file fails here, not in the stream
+                graphs = AffectGraphs(runner, loaded.manifest)
+                graphs.warm_up()
+            except Exception:
+                runner.close()  # another bundle may need its memory
+                raise
             return cls(loaded, purpose, graphs, choice, new_locator)
 
         if bundle is not None:
-            named = load_bundle(Path(bundle), allow_unsigned=allow_unsigned, key=key)
-            return make(named, False)
+            public = None if key is None else Path(key)
+            given = load_bundle(Path(bundle), allow_unsigned=allow_unsigned, key=public)
+            return make(given, False)
         model, trial = start_installed(make)
         model.trial = trial
         return model

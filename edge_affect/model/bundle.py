@@ -39,10 +39,10 @@ HEAD_OUTPUTS = {
     "driver": ("eyes_closed", "pose"),
 }
 """Head → the graph outputs that tell of it; a bundle has the first one at least."""
-SHIPPED = "shipped with this edge_affect"
-"""Who vouches for a bundle whose digest is built in."""
 _PLAIN_OUTPUTS = frozenset({"embedding", "score", "width", "points"})
 """Outputs that tell nothing of a person: embeddings, and where a face is."""
+SHIPPED = "shipped with this edge_affect"
+"""Who vouches for a bundle whose digest is built in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class AffectStream:
         backend: str = "auto",
         detector: Path | str | None = None,
         allow_unsigned: bool = False,
-        key: Path | None = None,
+        key: Path | str | None = None,
         sinks: Sequence[Sink] = (),
         clock: Clock | None = None,
         config: StreamConfig | None = None,
