@@ -285,6 +285,29 @@ def test_archive_bounds_the_sum_of_its_members(
         pass
 
 
+def test_archive_bounds_each_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what its directory says, before anything is unpacked."""
+    monkeypatch.setattr(module, "MAX_FILE_BYTES", 6_000)
+    path = zipped(TINY, tmp_path / "b.zip")
+    assert "is longer than 6000 bytes" in _refused(path)
+
+
+class _FailingFile(io.BytesIO):
+    def seek(self, *_: int) -> int:
+        raise OSError(5, "Input/output error")
+
+
+def test_archive_on_a_disk_that_fails_is_one_line() -> None:
+    """A card that wears out is told as such."""
+    with (
+        pytest.raises(BundleError, match="Input/output error"),
+        open_archive(_FailingFile(), "b.zip"),
+    ):
+        pass
+
+
 def test_a_manifest_cannot_name_itself_or_its_signature(tmp_path: Path) -> None:
     """A graph under the name of another role is refused."""
     for name in (MANIFEST, "manifest.sig"):

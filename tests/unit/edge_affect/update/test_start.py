@@ -35,6 +35,14 @@ def test_without_a_store_the_shipped_bundle_runs(store: Store, shipped: str) -> 
     assert not store.folder.exists()
 
 
+def test_without_a_place_for_a_store_the_shipped_bundle_runs(
+    shipped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user without a home has nothing installed."""
+    monkeypatch.setattr("edge_affect.update.start.store_folder", lambda: None)
+    assert _load().bundle.digest == shipped
+
+
 def test_an_installed_bundle_runs_on_trial_and_then_stays(
     store: Store, install: Install, shipped: str
 ) -> None:

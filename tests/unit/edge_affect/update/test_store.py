@@ -174,3 +174,41 @@ def test_store_in_the_place_of_a_file_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(BundleError, match="cannot be written"):
         Store(tmp_path / "file" / "store").prepare()
+
+
+class _StuckDisk(Disk):
+    def remove(self, path: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+
+def test_store_that_cannot_be_swept_says_so(store: Store, install: Install) -> None:
+    """What is in the way is not passed over: the disk would fill."""
+    install()
+    (store.folder / ".new-left").mkdir()
+    stuck = Store(store.folder, _StuckDisk())
+    with pytest.raises(BundleError, match="Read-only file system"):
+        stuck.sweep()
+    with pytest.raises(BundleError, match="Read-only file system"), stuck.draft("x"):
+        pass
+
+
+def test_store_whose_lock_cannot_be_made_says_so(store: Store) -> None:
+    """Something else under its name is one line."""
+    store.prepare()
+    (store.folder / "lock").mkdir()
+    with pytest.raises(BundleError, match="cannot be written"):
+        store.change(StoreState.started)
+
+
+def test_store_that_goes_away_meanwhile_is_one_line(
+    store: Store, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is unplugged is no traceback."""
+    install()
+
+    def gone(path: Path, **_: object) -> os.stat_result:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(Path, "stat", gone)
+    with pytest.raises(BundleError, match="No such file or directory"):
+        store.state()
