@@ -6,14 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import edge_affect
-from edge_affect.runners import TELEMETRY_VARIABLE
+from edge_affect.runners.interpreter import child_environment
 
 _LIMIT_S = 60
 _WORKERS = 2
@@ -179,7 +178,7 @@ def run_probe(body: str, python: str = sys.executable) -> dict[str, Any]:
             capture_output=True,
             timeout=_LIMIT_S,
             check=False,
-            env=_environment(os.environ),
+            env=child_environment(os.environ),
             cwd=Path(sys.prefix),
             stdin=subprocess.DEVNULL,
         )
@@ -193,14 +192,3 @@ def run_probe(body: str, python: str = sys.executable) -> dict[str, Any]:
         how = f"signal {-done.returncode}" if done.returncode < 0 else "no answer"
         return {"error": f"the process ended with {how}"}
     return found if isinstance(found, dict) else {"error": "no answer"}
-
-
-def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Let the child find this very edge_affect, and keep ONNX Runtime to itself."""
-    home = str(Path(edge_affect.__file__).parent.parent)
-    path = [home, *filter(None, [environment.get("PYTHONPATH")])]
-    return {
-        TELEMETRY_VARIABLE: "1",
-        **environment,
-        "PYTHONPATH": os.pathsep.join(path),
-    }

@@ -114,15 +114,8 @@ class AffectGraphs:
             state: The stream's state.
             image: ``(112, 112, 3)`` uint8 RGB.
         """
-        planes = image.transpose(2, 0, 1)[None].astype(np.float32)
-        out = self.runner.step(state, "face", {"image": planes})
-        return FaceReading(
-            out["embedding"],
-            _scalar(out, "valence"),
-            _scalar(out, "arousal"),
-            self._expression(out, "face"),
-            self._signals(out),
-        )
+        out = self.runner.step(state, "face", {"image": _planes(image)})
+        return self._face_reading(out)
 
     def voice(self, state: StreamState, mel: Vector) -> VoiceReading:
         """Read one hop of ``(10, 64)`` float32 log-mel columns."""
@@ -139,19 +132,51 @@ class AffectGraphs:
 
     def affect(self, state: StreamState, evidence: Evidence) -> AffectReading:
         """Take one step of the affect graph."""
-        face, voice = evidence.face, evidence.voice
-        out = self.runner.step(
-            state,
-            "affect",
-            {
-                "face_embedding": self._no_face if face is None else face,
-                "voice_embedding": self._no_voice if voice is None else voice,
-                "face_valid": _column(face is not None),
-                "voice_valid": _column(voice is not None),
-                "face_age": _column(0.0 if face is None else evidence.face_age_s),
-                "voice_age": _column(0.0 if voice is None else evidence.voice_age_s),
-            },
+        face = evidence.face
+        given = self._affect_inputs(evidence, with_face=face is not None)
+        given["face_embedding"] = self._no_face if face is None else face
+        return self._affect_reading(self.runner.step(state, "affect", given))
+
+    def face_and_affect(
+        self, state: StreamState, image: NDArray[np.uint8], evidence: Evidence
+    ) -> tuple[FaceReading, AffectReading]:
+        """Read an aligned face and take the step that it is for, in one go.
+
+        The same, to the bit, as ``face`` and then ``affect`` with its embedding.
+
+        Args:
+            state: The stream's state.
+            image: ``(112, 112, 3)`` uint8 RGB.
+            evidence: Of the step; its ``face`` is that of ``image``, whatever it holds.
+        """
+        given = self._affect_inputs(evidence, with_face=True)
+        both = {"face": {"image": _planes(image)}, "affect": given}
+        out = self.runner.step_linked(state, both)
+        return self._face_reading(out["face"]), self._affect_reading(out["affect"])
+
+    def _affect_inputs(
+        self, evidence: Evidence, *, with_face: bool
+    ) -> dict[str, Vector]:
+        """Return the affect graph's inputs but for the face's embedding."""
+        voice = evidence.voice
+        return {
+            "voice_embedding": self._no_voice if voice is None else voice,
+            "face_valid": _column(with_face),
+            "voice_valid": _column(voice is not None),
+            "face_age": _column(evidence.face_age_s if with_face else 0.0),
+            "voice_age": _column(0.0 if voice is None else evidence.voice_age_s),
+        }
+
+    def _face_reading(self, out: Mapping[str, Vector]) -> FaceReading:
+        return FaceReading(
+            out["embedding"],
+            _scalar(out, "valence"),
+            _scalar(out, "arousal"),
+            self._expression(out, "face"),
+            self._signals(out),
         )
+
+    def _affect_reading(self, out: Mapping[str, Vector]) -> AffectReading:
         return AffectReading(
             valence=_scalar(out, "valence"),
             arousal=_scalar(out, "arousal"),
@@ -197,6 +222,11 @@ def _named(labels: tuple[str, ...], shares: NDArray[np.float64]) -> dict[str, fl
 def _scalar(out: Mapping[str, Vector], name: str) -> float | None:
     value = out.get(name)
     return None if value is None else float(value[0, 0])
+
+
+def _planes(image: NDArray[np.uint8]) -> Vector:
+    planes: Vector = image.transpose(2, 0, 1)[None].astype(np.float32)
+    return planes
 
 
 def _column(value: float) -> Vector:

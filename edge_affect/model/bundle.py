@@ -19,10 +19,11 @@ from edge_affect.model.manifest import Manifest, parse_manifest
 from edge_affect.model.onnxscan import scan_graph
 from edge_affect.model.purpose import check_purpose, is_emotion_free
 from edge_affect.model.signature import SIGNATURE_BYTES, check_signature
-from edge_affect.runners.base import NEXT_STATE_PREFIX, GraphFile
+from edge_affect.runners.base import NEXT_STATE_PREFIX, GraphFile, Link
 
 __all__ = [
     "HEAD_OUTPUTS",
+    "LINKS",
     "Bundle",
     "check_purpose",
     "is_emotion_free",
@@ -39,6 +40,8 @@ HEAD_OUTPUTS = {
     "driver": ("eyes_closed", "pose"),
 }
 """Head → the graph outputs that tell of it; a bundle has the first one at least."""
+LINKS = (Link("face", "embedding", "affect", "face_embedding"),)
+"""What a runner may hand from graph to graph without the host looking at it."""
 _PLAIN_OUTPUTS = frozenset({"embedding", "score", "width", "points"})
 """Outputs that tell nothing of a person: embeddings, and where a face is."""
 SHIPPED = "shipped with this edge_affect"
@@ -78,6 +81,11 @@ class Bundle:
             for target in TARGETS
             if all(target in files for files in self.graphs.values())
         )
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Links between its graphs."""
+        return tuple(k for k in LINKS if {k.source, k.sink} <= self.graphs.keys())
 
     def graph(self, name: str, target: str) -> GraphFile:
         """Return the graph ``name`` as made for ``target``.

@@ -12,14 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge_affect.errors import SinkError
+from edge_affect.runners.cache import CACHE_VARIABLE, cache_folder
 from edge_affect.runners.processor import cpu_model
 
 _LOG = logging.getLogger(__name__)
 
 SCHEMA = 1
 """Version of the file's layout."""
-CACHE_VARIABLE = "XDG_CACHE_HOME"
-"""Environment variable that moves the user's cache, as freedesktop.org has it."""
 _MAX_BYTES = 64 * 1024
 _MAX_TEXT = 300
 
@@ -59,16 +58,8 @@ def choice_file(key: ChoiceKey) -> Path:
     Raises:
         SinkError: This user has no home, so no cache either.
     """
-    named = Path(os.environ.get(CACHE_VARIABLE, ""))
-    try:
-        # A relative path is to be ignored, says freedesktop.org.
-        home = named if named.is_absolute() else Path.home() / ".cache"
-    except RuntimeError as error:
-        raise SinkError(
-            f"cache of measured targets: {error}; set {CACHE_VARIABLE} to a folder"
-        ) from error
     digest = hashlib.sha256(json.dumps(asdict(key)).encode()).hexdigest()
-    return home / "edge_affect" / "targets" / f"{digest[:32]}.json"
+    return cache_folder("targets") / f"{digest[:32]}.json"
 
 
 def load_choice(key: ChoiceKey, targets: Sequence[str]) -> Choice | None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edge_affect.errors import RunnerError
 from edge_affect.runners.base import (
-    NEXT_STATE_PREFIX,
-    STATE_PREFIX,
     GraphFile,
+    Link,
     Runner,
     Signature,
+    Stepped,
     StreamState,
     Tensors,
+    next_name,
+    signature_of,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ class OnnxRunner(Runner):
     Safe to step from several threads as long as each uses its own ``StreamState``.
     """
 
-    def __init__(self, graphs: list[GraphFile], threads: int = 1) -> None:
+    def __init__(
+        self, graphs: list[GraphFile], threads: int = 1, links: Sequence[Link] = ()
+    ) -> None:
         """Load ``graphs``, each run by ``threads`` threads.
 
         Raises:
@@ -49,11 +51,11 @@ class OnnxRunner(Runner):
             )
         sessions = {graph.name: _open_session(graph, threads) for graph in graphs}
         signatures = {n: _signature(n, session) for n, session in sessions.items()}
-        super().__init__(signatures)
+        super().__init__(signatures, links)
         self._sessions = sessions
         self._run_options = _run_options()
         self._results = {
-            name: (*signature.outputs, *map(_next_name, signature.state))
+            name: (*signature.outputs, *map(next_name, signature.state))
             for name, signature in signatures.items()
         }
 
@@ -71,9 +73,7 @@ class OnnxRunner(Runner):
         """Release the graphs; idempotent."""
         self._sessions = {}
 
-    def _step(
-        self, state: StreamState, which: str, inputs: Tensors
-    ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+    def _step(self, state: StreamState, which: str, inputs: Tensors) -> Stepped:
         session = self._sessions.get(which)
         if session is None:
             raise RunnerError(f"{which}: the runner was closed; make a new one")
@@ -86,8 +86,7 @@ class OnnxRunner(Runner):
             raise RunnerError(f"{which}: {_one_line(error)}") from error
         results = dict(zip(names, values, strict=True))
         next_state = {
-            name: results.pop(_next_name(name))
-            for name in self._signatures[which].state
+            name: results.pop(next_name(name)) for name in self._signatures[which].state
         }
         return results, next_state
 
@@ -133,18 +132,7 @@ def _run_options() -> onnxruntime.RunOptions:
 def _signature(graph: str, session: onnxruntime.InferenceSession) -> Signature:
     inputs = {arg.name: _shape(graph, arg) for arg in session.get_inputs()}
     outputs = {arg.name: _shape(graph, arg) for arg in session.get_outputs()}
-    state = {n: inputs.pop(n) for n in list(inputs) if n.startswith(STATE_PREFIX)}
-    next_state = {
-        n: outputs.pop(n) for n in list(outputs) if n.startswith(NEXT_STATE_PREFIX)
-    }
-    expected = {_next_name(name): shape for name, shape in state.items()}
-    for name in sorted(expected.keys() | next_state.keys()):
-        if expected.get(name) != next_state.get(name):
-            raise RunnerError(
-                f"{graph}: output {name!r}: got {next_state.get(name, 'none')}, "
-                f"expected {expected.get(name, 'none')} as its state input has"
-            )
-    return Signature(inputs, outputs, state)
+    return signature_of(graph, inputs, outputs)
 
 
 def _shape(graph: str, arg: Any) -> tuple[int, ...]:
@@ -155,10 +143,6 @@ def _shape(graph: str, arg: Any) -> tuple[int, ...]:
             f"expected {_FLOAT32} of fixed shape"
         )
     return tuple(arg.shape)
-
-
-def _next_name(state: str) -> str:
-    return NEXT_STATE_PREFIX + state.removeprefix(STATE_PREFIX)
 
 
 def _one_line(error: Exception) -> str:

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
-from typing import Protocol
+import logging
+from dataclasses import replace
 
 from edge_affect.config import BACKENDS
-from edge_affect.errors import RunnerError, UsageError
+from edge_affect.errors import MissingDependencyError, RunnerError, UsageError
 from edge_affect.labels import TARGETS
-from edge_affect.runners.base import GraphFile, Runner
+from edge_affect.runners.base import GraphSet, Runner
 from edge_affect.runners.choices import Choice, choice_key, load_choice
 from edge_affect.runners.onnxruntime import OnnxRunner
+from edge_affect.runners.tensorrt.libraries import open_libraries
+from edge_affect.runners.tensorrt.prepare import TENSORRT_TARGETS, prepare
+
+_LOG = logging.getLogger(__name__)
 
 _CPU = "cpu-"
 """Begins the names of the targets that are made for ONNX Runtime's CPU provider."""
-
-
-class GraphSet(Protocol):
-    """What a runner needs of a bundle."""
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 that names the bundle, hex."""
-
-    @property
-    def default_target(self) -> str:
-        """Target that runs where nothing faster was measured."""
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Targets that every graph was made for."""
-
-    def graphs_for(self, target: str) -> list[GraphFile]:
-        """Return every graph as made for ``target``; raises BundleError."""
 
 
 def make_runner(
@@ -56,10 +41,48 @@ def make_runner(
         RunnerError: The backend cannot run here, or not these graphs.
     """
     _check_choice("backend", backend, BACKENDS)
+    if target is not None:
+        _check_choice("target", target, TARGETS)
     if backend == "tensorrt":
-        raise RunnerError(_why_no_tensorrt())
+        try:
+            prepared = prepare(bundle, open_libraries(), target=target)
+        except (RunnerError, MissingDependencyError) as error:
+            raise RunnerError(
+                f"backend 'tensorrt': {error}; use the backend 'onnxruntime' or 'auto'"
+            ) from error
+        return prepared.runner, prepared.choice
+    why_not = ""
+    if backend == "auto" and _is_for_tensorrt(bundle, target):
+        found = _try_tensorrt(bundle, target)
+        if not isinstance(found, str):
+            return found
+        why_not = found
     choice = _choose(bundle, target)
-    return OnnxRunner(bundle.graphs_for(choice.target), threads), choice
+    runner = OnnxRunner(bundle.graphs_for(choice.target), threads, bundle.links)
+    return runner, replace(choice, reason=f"{choice.reason}{why_not}")
+
+
+def _is_for_tensorrt(bundle: GraphSet, target: str | None) -> bool:
+    if target is not None:
+        return target in TENSORRT_TARGETS
+    return any(target in bundle.targets for target in TENSORRT_TARGETS)
+
+
+def _try_tensorrt(bundle: GraphSet, target: str | None) -> tuple[Runner, Choice] | str:
+    """Return the runner by TensorRT, or what to add to the reason for another one."""
+    try:
+        libraries = open_libraries()
+    except RunnerError as error:
+        _LOG.debug("no TensorRT: %s", error)
+        return ""  # most machines have no GPU, and nobody asked for one
+    except MissingDependencyError as error:
+        return f"; there is a GPU, but {error}"
+    try:
+        prepared = prepare(bundle, libraries, target=target)
+    except RunnerError as error:
+        _LOG.warning("TensorRT cannot run this bundle, ONNX Runtime does: %s", error)
+        return "; TensorRT could not run it"
+    return prepared.runner, prepared.choice
 
 
 def rivals(bundle: GraphSet) -> tuple[str, ...]:
@@ -70,7 +93,6 @@ def rivals(bundle: GraphSet) -> tuple[str, ...]:
 
 def _choose(bundle: GraphSet, target: str | None) -> Choice:
     if target is not None:
-        _check_choice("target", target, TARGETS)
         return Choice(target, "asked for")
     possible = rivals(bundle)
     if len(possible) > 1:
@@ -83,16 +105,3 @@ def _choose(bundle: GraphSet, target: str | None) -> Choice:
 def _check_choice(what: str, got: str, choices: tuple[str, ...]) -> None:
     if got not in choices:
         raise UsageError(f"{what}: got {got!r}, expected one of {', '.join(choices)}")
-
-
-def _why_no_tensorrt() -> str:
-    mend = "use the backend 'onnxruntime' or 'auto'"
-    if importlib.util.find_spec("tensorrt") is None:
-        return (
-            "backend 'tensorrt': no TensorRT runtime was found (no Python package "
-            f"'tensorrt'; on a Jetson it comes with JetPack); {mend}"
-        )
-    return (
-        "backend 'tensorrt': TensorRT is installed, but this version of edge_affect "
-        f"has no TensorRT runner; {mend}"
-    )

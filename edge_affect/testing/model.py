@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge_affect.affect_model import AffectModel
 from edge_affect.labels import EXPRESSIONS, VOICE_EMOTIONS
 from edge_affect.model.affect import AffectGraphs
-from edge_affect.model.bundle import Bundle
+from edge_affect.model.bundle import LINKS, Bundle
 from edge_affect.model.manifest import Head, Manifest, Timing, Validity
 from edge_affect.model.preprocessing import (
     FacePreprocessing,
@@ -66,7 +66,7 @@ class FakeRunner(Runner):
     """
 
     def __init__(self) -> None:
-        super().__init__({"face": _FACE, "voice": _VOICE, "affect": _AFFECT})
+        super().__init__({"face": _FACE, "voice": _VOICE, "affect": _AFFECT}, LINKS)
         self.closed = False
         """Whether ``close`` was called."""
 

@@ -11,30 +11,46 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_affect.errors import NonFiniteError, RunnerError
-from edge_affect.runners.base import GraphFile, Runner, StreamState
+from edge_affect.runners.base import GraphFile, Link, Runner, StreamState
 from edge_affect.runners.onnxruntime import OnnxRunner
+from edge_affect.runners.tensorrt.runner import TensorRtRunner
+from tests.fakes.nvidia.install import engine_of, install
+from tests.fakes.nvidia.tensorrt_api import VERSIONS
 
 DATA = Path(__file__).resolve().parents[1] / "data"
+Array = NDArray[np.float32]
 COUNTER = GraphFile("counter", (DATA / "graphs" / "counter.onnx").read_bytes())
 """Adds its input ``x`` to its state and gives the sum as ``y``."""
 TINY = [
     GraphFile(name, (DATA / "tiny_bundle" / f"{name}.cpu-fp32.onnx").read_bytes())
     for name in ("face", "voice", "affect")
 ]
-FACTORIES: dict[str, Callable[[list[GraphFile]], Runner]] = {
-    "onnxruntime": OnnxRunner,
-    "onnxruntime-2-threads": lambda graphs: OnnxRunner(graphs, threads=2),
-}
-Open = Callable[[list[GraphFile]], Runner]
+LINKS = (Link("face", "embedding", "affect", "face_embedding"),)
+Open = Callable[..., Runner]
+THREADS = {"onnxruntime": 1, "onnxruntime-2-threads": 2}
+KINDS = [*THREADS, *(f"tensorrt-{version}" for version in VERSIONS)]
 
 
-@pytest.fixture(params=FACTORIES)
-def open_runner(request: pytest.FixtureRequest) -> Iterator[Open]:
-    """Return a function that opens a runner of each kind and closes it afterwards."""
+@pytest.fixture(params=KINDS)
+def open_runner(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Open]:
+    """Return a function that opens a runner of each kind and closes it afterwards.
+
+    TensorRT's run on a fake GPU: none of this was on a real one.
+    """
     opened: list[Runner] = []
+    kind: str = request.param
+    found = None
+    if kind not in THREADS:
+        found = install(monkeypatch, kind.removeprefix("tensorrt-"))
 
-    def open_one(graphs: list[GraphFile]) -> Runner:
-        opened.append(FACTORIES[request.param](graphs))
+    def open_one(graphs: list[GraphFile], links: tuple[Link, ...] = ()) -> Runner:
+        if found is None:
+            opened.append(OnnxRunner(graphs, THREADS[kind], links))
+        else:
+            engines = {graph.name: engine_of(found, graph.content) for graph in graphs}
+            opened.append(TensorRtRunner(engines, found, links))
         return opened[-1]
 
     yield open_one
@@ -208,6 +224,105 @@ def test_runner_close_is_idempotent_and_final(counter: Runner) -> None:
     counter.close()
     with pytest.raises(RunnerError, match="was closed"):
         _count(counter, state, 1, 1)
+
+
+def _linked_inputs(runner: Runner, seed: int) -> dict[str, dict[str, Array]]:
+    """Return inputs of the face and the affect graph, the link's left out."""
+    random = np.random.default_rng(seed)
+    return {
+        graph: {
+            name: random.random(shape, np.float32)
+            for name, shape in runner.signatures[graph].inputs.items()
+            if name != "face_embedding"
+        }
+        for graph in ("face", "affect")
+    }
+
+
+def test_runner_steps_linked_graphs_as_one_by_one(open_runner: Open) -> None:
+    """In one go or graph by graph, outputs and states are the same bits."""
+    runner = open_runner(TINY, LINKS)
+    together, apart = runner.new_state(), runner.new_state()
+    embedding = np.zeros(0, np.float32)
+    for seed in range(6):
+        inputs = _linked_inputs(runner, seed)
+        if seed == 3:  # a cell without a frame: the affect graph takes the old face
+            inputs["affect"]["face_embedding"] = embedding
+            del inputs["face"]
+            both = runner.step_linked(together, inputs)
+        else:
+            both = runner.step_linked(together, inputs)
+            face = runner.step(apart, "face", inputs["face"])
+            embedding = face["embedding"]
+            inputs["affect"]["face_embedding"] = embedding
+            assert face.keys() == both["face"].keys()
+            assert all(np.array_equal(face[n], both["face"][n]) for n in face)
+        affect = runner.step(apart, "affect", inputs["affect"])
+        assert affect.keys() == both["affect"].keys()
+        assert all(np.array_equal(affect[n], both["affect"][n]) for n in affect)
+    states = [runner.export_state(state, "affect") for state in (together, apart)]
+    assert states[0].keys() == {"state_hidden"}
+    assert np.array_equal(states[0]["state_hidden"], states[1]["state_hidden"])
+    assert np.any(states[0]["state_hidden"])
+
+
+def test_runner_commits_linked_graphs_together_or_not_at_all(open_runner: Open) -> None:
+    """When one graph's output is not finite, no graph's state moves."""
+    graphs = [GraphFile(name, COUNTER.content) for name in ("first", "second")]
+    runner = open_runner(graphs, (Link("first", "y", "second", "x"),))
+    state = runner.new_state()
+    largest = float(np.finfo(np.float32).max)
+    runner.step_linked(state, {"first": {"x": _x(largest / 2, 1)}, "second": {}})
+    with pytest.raises(NonFiniteError, match=r"^second: .*the state was kept"):
+        runner.step_linked(state, {"first": {"x": _x(largest / 2, 1)}, "second": {}})
+    for name in ("first", "second"):
+        kept = runner.export_state(state, name)["state_sum"]
+        assert kept.tolist() == [[largest / 2, 1]]
+
+
+def test_runner_refuses_linked_inputs_that_do_not_fit(open_runner: Open) -> None:
+    """A linked input must be left out, and only where its source is stepped too."""
+    runner = open_runner(TINY, LINKS)
+    inputs = _linked_inputs(runner, 0)
+    given = np.zeros(runner.signatures["affect"].inputs["face_embedding"], np.float32)
+    with pytest.raises(RunnerError, match=r"^affect: got the inputs .*face_embedding"):
+        filled = {**inputs["affect"], "face_embedding": given}
+        runner.step_linked(runner.new_state(), {**inputs, "affect": filled})
+    with pytest.raises(RunnerError, match=r"^affect: .*expected .*face_embedding"):
+        runner.step_linked(runner.new_state(), {"affect": inputs["affect"]})
+    with pytest.raises(RunnerError, match="expected one of face, voice, affect"):
+        runner.step_linked(runner.new_state(), {"gaze": {}})
+
+
+@pytest.mark.parametrize(
+    ("link", "reason"),
+    [
+        (
+            Link("gaze", "embedding", "affect", "face_embedding"),
+            "expected graphs among",
+        ),
+        (Link("affect", "valence", "face", "image"), "expected an earlier graph"),
+        (Link("face", "gaze", "affect", "face_embedding"), "got the shapes none and"),
+        (Link("face", "valence", "affect", "face_embedding"), "of one shape"),
+    ],
+)
+def test_runner_refuses_links_that_fit_nothing(
+    open_runner: Open, link: Link, reason: str
+) -> None:
+    """A link between graphs or tensors that there are not is found at the start."""
+    with pytest.raises(RunnerError, match=reason):
+        open_runner(TINY, (link,))
+
+
+def test_runner_exports_a_copy_of_the_state(counter: Runner) -> None:
+    """What a state holds can be looked at, and not changed by looking."""
+    state = counter.new_state()
+    assert counter.export_state(state, "counter")["state_sum"].tolist() == [[0, 0]]
+    _count(counter, state, 1, 2)
+    exported = counter.export_state(state, "counter")["state_sum"]
+    assert exported.tolist() == [[1, 2]]
+    exported[:] = 9
+    assert _count(counter, state, 0, 0) == [1, 2]
 
 
 def test_affect_graph_is_blind_to_masked_input(open_runner: Open) -> None:

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 from pathlib import Path
 
 import pytest
 
-from edge_affect.errors import BundleError, RunnerError, UsageError
+from edge_affect.errors import BundleError, UsageError
 from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.runners.choices import (
     Choice,
@@ -92,18 +90,3 @@ def test_make_runner_refuses_unknown_names(bundle: Bundle) -> None:
         make_runner("cuda", bundle)
     with pytest.raises(UsageError, match="target: got 'gpu', expected one of cpu-fp32"):
         make_runner("auto", bundle, "gpu")
-
-
-@pytest.mark.parametrize(
-    ("installed", "reason"),
-    [(False, "no TensorRT runtime was found"), (True, "has no TensorRT runner")],
-)
-def test_make_runner_says_what_tensorrt_lacks(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, *, installed: bool, reason: str
-) -> None:
-    """The backend tensorrt is one line on what is missing, never a fall-back."""
-    spec = importlib.machinery.ModuleSpec("tensorrt", None) if installed else None
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(RunnerError, match=f"backend 'tensorrt': .*{reason}") as caught:
-        make_runner("tensorrt", bundle)
-    assert "\n" not in str(caught.value)

@@ -1,0 +1,205 @@
+"""Run the same inputs through two runners: how far apart they are, how fast each is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_affect.clock import NS_PER_MS, Clock
+from edge_affect.runners.base import Runner, Tensors
+
+STEPS = 200
+"""Steps that are compared: one in them may fall into another class."""
+CLASSES = frozenset({"expression", "emotion"})
+"""Outputs that are logits of classes: what counts is which one is the largest."""
+WARM_UP = 10
+"""First steps that no time is taken of."""
+_COARSE = 8
+"""A noise picture has so many patches along a side: faces are no white noise either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far two runners may be apart."""
+
+    mean_error: float
+    """Mean difference of an output, in parts of its ``scale``."""
+    top_class: float
+    """Share of the steps in which the largest class must be the same."""
+
+
+SAME_GRAPH = Tolerance(0.01, 0.995)
+"""The same file on two runtimes: they round in other places, and nothing else."""
+OTHER_TARGET = Tolerance(0.05, 0.95)
+"""Files of two targets: one of them was quantized, which pictures of noise feel more
+than faces do. It finds a file that is broken; accuracy is measured on real data."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputError:
+    """How far one output of one runner is from the other's, over all steps."""
+
+    name: str
+    """The output's."""
+    mean: float
+    """Mean absolute difference."""
+    largest: float
+    """Largest absolute difference."""
+    scale: float
+    """Root of the reference's mean square, but 1 at least."""
+    top_class: float | None
+    """Share of steps with the same largest class; None where there are no classes."""
+
+    def within(self, tolerance: Tolerance) -> bool:
+        """Tell whether it is within a tolerance; NaN never is."""
+        if self.top_class is not None:
+            return self.top_class >= tolerance.top_class
+        return self.mean <= tolerance.mean_error * self.scale
+
+
+@dataclass(frozen=True, slots=True)
+class GraphComparison:
+    """One graph on two runners."""
+
+    graph: str
+    """Its name."""
+    errors: tuple[OutputError, ...]
+    """Of each output."""
+    reference_ms: float
+    """Median of a step on the reference, ms."""
+    other_ms: float
+    """Median of a step on the other runner, ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All graphs on two runners."""
+
+    graphs: tuple[GraphComparison, ...]
+    """In the order in which they are stepped."""
+
+    @property
+    def other_ms(self) -> float:
+        """Time of one step of every graph on the other runner, ms."""
+        return sum(graph.other_ms for graph in self.graphs)
+
+    def faults(self, tolerance: Tolerance) -> list[str]:
+        """Return a phrase for each output that is over the tolerance."""
+        return [
+            _told(graph.graph, error, tolerance)
+            for graph in self.graphs
+            for error in graph.errors
+            if not error.within(tolerance)
+        ]
+
+
+def compare(
+    reference: Runner,
+    other: Runner,
+    clock: Clock,
+    steps: int = STEPS,
+) -> Comparison:
+    """Step two runners side by side over seeded inputs, each with a state of its own.
+
+    Both get the same inputs in every step: where a graph takes another one's embedding
+    it is the reference's, so that an error is told of the graph that makes it, and
+    recurrent ones add up only in their own state.
+
+    Args:
+        reference: What is right.
+        other: What is held against it.
+        clock: Time.
+        steps: How many.
+
+    Raises:
+        RunnerError: A graph cannot be stepped.
+    """
+    random = np.random.default_rng(0)
+    runners = (reference, other)
+    states = [runner.new_state() for runner in runners]
+    values: dict[tuple[str, str], list[list[NDArray[np.float32]]]] = {}
+    times: dict[str, list[list[int]]] = {g: [[], []] for g in reference.signatures}
+    for number in range(steps):
+        given: dict[str, Mapping[str, NDArray[np.float32]]] = {}
+        for graph, signature in reference.signatures.items():
+            inputs = _inputs(signature.inputs, given, random)
+            for side, (runner, state) in enumerate(zip(runners, states, strict=True)):
+                start_ns = clock.now_ns()
+                out = runner.step(state, graph, inputs)
+                if number >= min(WARM_UP, steps - 1):
+                    times[graph][side].append(clock.now_ns() - start_ns)
+                given.setdefault(graph, out)
+                for name, value in out.items():
+                    values.setdefault((graph, name), [[], []])[side].append(value)
+    return Comparison(
+        tuple(
+            GraphComparison(
+                graph,
+                tuple(_error(n, *values[graph, n]) for n in signature.outputs),
+                *(float(np.median(taken)) / NS_PER_MS for taken in times[graph]),
+            )
+            for graph, signature in reference.signatures.items()
+        )
+    )
+
+
+def _inputs(
+    shapes: Mapping[str, tuple[int, ...]],
+    given: Mapping[str, Tensors],
+    random: np.random.Generator,
+) -> dict[str, NDArray[np.float32]]:
+    """Return inputs of one step, of the kind that their names tell."""
+    inputs = {}
+    for name, shape in shapes.items():
+        source, _, rest = name.rpartition("_")
+        if rest == "embedding" and source in given:
+            value: NDArray[np.floating] = given[source]["embedding"]
+        elif rest == "valid":
+            value = (random.random(shape) < 0.8).astype(np.float32)
+        elif rest == "age":
+            value = random.random(shape) * 0.2
+        elif len(shape) == 4:
+            value = _picture(shape, random)
+        else:
+            value = random.normal(size=shape)
+        inputs[name] = value.astype(np.float32)
+    return inputs
+
+
+def _picture(
+    shape: tuple[int, ...], random: np.random.Generator
+) -> NDArray[np.floating]:
+    """Return a picture in [0, 255]: patches, and a little noise."""
+    *planes, height, width = shape
+    patch = (-(-height // _COARSE), -(-width // _COARSE))
+    coarse = random.random((*planes, _COARSE, _COARSE)) * 200
+    patches = np.kron(coarse, np.ones(patch))[..., :height, :width]
+    return patches + random.random(shape) * 55
+
+
+def _error(
+    name: str, right: list[NDArray[np.float32]], other: list[NDArray[np.float32]]
+) -> OutputError:
+    expected, got = np.stack(right).astype(np.float64), np.stack(other)
+    away = np.abs(expected - got)
+    top_class = None
+    if name in CLASSES:
+        same = expected.argmax(axis=-1) == got.argmax(axis=-1)
+        top_class = float(same.mean())
+    scale = max(1.0, float(np.sqrt(np.mean(expected**2))))
+    return OutputError(name, float(away.mean()), float(away.max()), scale, top_class)
+
+
+def _told(graph: str, error: OutputError, tolerance: Tolerance) -> str:
+    if error.top_class is not None:
+        return (
+            f"{graph} {error.name}: the same top class in {error.top_class:.1%} of the "
+            f"steps, expected {tolerance.top_class:.1%}"
+        )
+    return (
+        f"{graph} {error.name}: mean difference {error.mean:.4f}, expected at most "
+        f"{tolerance.mean_error * error.scale:.4f}"
+    )
