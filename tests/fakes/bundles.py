@@ -19,24 +19,36 @@ from edge_affect.runners.onnxruntime import OnnxRunner
 TINY = Path(__file__).resolve().parents[1] / "data" / "tiny_bundle"
 
 
-def two_target_bundle(folder: Path) -> Path:
-    """Write the tiny bundle with graphs for cpu-int8 beside those for cpu-fp32.
+TENSORRT = ("trt-int8", "trt-fp16")
 
-    They are float graphs too, with one weight altered: a test sees which ones ran.
+
+def two_target_bundle(folder: Path) -> Path:
+    """Write the tiny bundle with graphs for cpu-int8 beside those for cpu-fp32."""
+    return bundle_with(folder, ("cpu-int8",))
+
+
+def bundle_with(folder: Path, targets: tuple[str, ...]) -> Path:
+    """Write the tiny bundle with graphs for more targets beside those for cpu-fp32.
+
+    They are float graphs too, with one weight altered for each: a test sees which ones
+    ran. Types are the business of the workshop's own tests.
     """
     shutil.copytree(TINY, folder)
     path = folder / "manifest.json"
     manifest = json.loads(path.read_bytes())
-    for graph, targets in manifest["graphs"].items():
-        content = bytearray((folder / targets["cpu-fp32"]["file"]).read_bytes())
-        content[len(content) // 2] ^= 1  # the weights fill the middle of each file
-        file = f"{graph}.cpu-int8.onnx"
-        (folder / file).write_bytes(content)
-        targets["cpu-int8"] = {
-            "file": file,
-            "bytes": len(content),
-            "sha256": hashlib.sha256(content).hexdigest(),
-        }
+    for graph, entries in manifest["graphs"].items():
+        plain = (folder / entries["cpu-fp32"]["file"]).read_bytes()
+        for number, target in enumerate(targets):
+            content = bytearray(plain)
+            # The weights fill the middle of each file.
+            content[len(content) // 2 + 4 * number] ^= 1
+            file = f"{graph}.{target}.onnx"
+            (folder / file).write_bytes(content)
+            entries[target] = {
+                "file": file,
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
     path.write_text(json.dumps(manifest), encoding="utf-8")
     return folder
 

@@ -21,13 +21,13 @@ class Recipe:
 
     network_flags: int
     """Bits for ``create_network``."""
-    precision: str | None
-    """Builder flag to set; None where the graph alone decides."""
+    allowed: str | None
+    """Builder flag that allows a precision; None where the graph alone decides."""
 
     @property
     def text(self) -> str:
         """What of it makes an engine another one."""
-        typed = "strong" if self.precision is None else f"weak {self.precision}"
+        typed = "strong" if self.allowed is None else f"weak {self.allowed}"
         return f"{typed}, workspace {WORKSPACE_BYTES}, auxiliary streams 0"
 
 
@@ -89,12 +89,12 @@ def build_engine(tensorrt: TensorRT, graph: bytes, target: str, timing: bytes) -
     config.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
     # One stream: small graphs lose more by waiting for each other than they gain.
     config.max_aux_streams = 0
-    if recipe.precision is not None:
-        flag = getattr(tensorrt.BuilderFlag, recipe.precision, None)
+    if recipe.allowed is not None:
+        flag = getattr(tensorrt.BuilderFlag, recipe.allowed, None)
         if flag is None:
             raise RunnerError(
                 f"this TensorRT neither types graphs strongly nor has the builder flag "
-                f"{recipe.precision}; expected 8.6 or later"
+                f"{recipe.allowed}; expected 8.6 or later"
             )
         config.set_flag(flag)
     _use_timing(config, timing)
@@ -103,7 +103,7 @@ def build_engine(tensorrt: TensorRT, graph: bytes, target: str, timing: bytes) -
         raise RunnerError(f"TensorRT built no engine ({_last(errors)})")
     engine = bytes(plan)
     runtime: Runtime = tensorrt.Runtime(logger)
-    load_engine(tensorrt, runtime, target, engine).new_context()
+    load_engine(tensorrt, runtime, "the graph", engine).new_context()
     kept = config.get_timing_cache()
     return Build(engine, b"" if kept is None else bytes(kept.serialize()))
 

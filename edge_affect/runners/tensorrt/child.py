@@ -51,7 +51,9 @@ def build_in_child(  # noqa: PLR0913 - each is one thing that the child needs
     Raises:
         RunnerError: The build failed, crashed or took too long; one phrase.
     """
-    child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
+    head = {"target": target, "limit_s": limit_s}
+    job = _packed(head, {"graph": graph, "timing": timing})
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
         [sys.executable, "-c", _CODE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -59,16 +61,13 @@ def build_in_child(  # noqa: PLR0913 - each is one thing that the child needs
         env=child_environment(os.environ),
         cwd=Path(sys.prefix),
         start_new_session=True,
-    )
-    head = {"target": target, "limit_s": limit_s}
-    job = _packed(head, {"graph": graph, "timing": timing})
-    try:
-        answer, noise = _wait(child, job, clock, waiting, limit_s)
-    finally:
-        # The whole session: what the child started must not outlive it either.
-        with contextlib.suppress(OSError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    ) as child:
+        try:
+            answer, noise = _wait(child, job, clock, waiting, limit_s)
+        finally:
+            # The whole session: what the child started must not outlive it either.
+            with contextlib.suppress(OSError):
+                os.killpg(child.pid, signal.SIGKILL)
     return _read(answer, noise, child.returncode)
 
 
