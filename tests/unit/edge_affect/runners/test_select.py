@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from edge_affect.errors import BundleError, UsageError
+from edge_affect.errors import BundleError, RunnerError, UsageError
 from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.runners.choices import (
     Choice,
@@ -13,7 +15,10 @@ from edge_affect.runners.choices import (
     save_choice,
 )
 from edge_affect.runners.select import make_runner, rivals
-from tests.fakes.bundles import two_target_bundle
+from tests.fakes.bundles import TENSORRT, bundle_with, two_target_bundle
+from tests.fakes.nvidia.gpu import GPU
+from tests.fakes.nvidia.install import install
+from tests.fakes.nvidia.tensorrt_api import BUILD_VARIABLE
 
 TINY = Path(__file__).resolve().parents[3] / "data" / "tiny_bundle"
 
@@ -90,3 +95,147 @@ def test_make_runner_refuses_unknown_names(bundle: Bundle) -> None:
         make_runner("cuda", bundle)
     with pytest.raises(UsageError, match="target: got 'gpu', expected one of cpu-fp32"):
         make_runner("auto", bundle, "gpu")
+
+
+@pytest.fixture
+def for_tensorrt(tmp_path: Path) -> Bundle:
+    """Return a bundle with graphs for both of TensorRT's targets."""
+    folder = bundle_with(tmp_path / "trt", TENSORRT)
+    return load_bundle(folder, allow_unsigned=True)
+
+
+def _hide(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """Let nobody import a package, nor a real one that may be installed here."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [])
+
+
+@pytest.mark.parametrize("backend", ["auto", "tensorrt"])
+def test_make_runner_runs_tensorrt_where_everything_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+    for_tensorrt: Bundle,
+    caplog: pytest.LogCaptureFixture,
+    backend: str,
+) -> None:
+    """With GPU, packages and graphs there, engines are built once, with one line."""
+    install(monkeypatch, "10.13")
+    for builds in (True, False):
+        caplog.clear()
+        runner, choice = make_runner(backend, for_tensorrt)
+        assert (runner.backend, choice.target in TENSORRT) == ("tensorrt", True)
+        said = [record.getMessage() for record in caplog.records]
+        assert len(said) == builds
+        assert all("can take minutes; ahead of time" in line for line in said)
+        runner.close()
+
+
+@pytest.mark.parametrize("absent", ["GPU", "tensorrt", "pycuda"])
+def test_make_runner_says_what_tensorrt_lacks(
+    monkeypatch: pytest.MonkeyPatch, for_tensorrt: Bundle, absent: str
+) -> None:
+    """The backend tensorrt is one line on what is missing, never a fall-back."""
+    install(monkeypatch, "10.3")
+    reason = {
+        "GPU": "no NVIDIA driver was found",
+        "tensorrt": "no Python package 'tensorrt' was found",
+        "pycuda": "no Python package 'pycuda' was found",
+    }
+    if absent == "GPU":
+        GPU.present = False
+    else:
+        _hide(monkeypatch, absent)
+    expected = f"^backend 'tensorrt': {reason[absent]}.*; use the backend 'onnxruntime'"
+    with pytest.raises(RunnerError, match=expected) as caught:
+        make_runner("tensorrt", for_tensorrt)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 1
+
+
+def test_make_runner_says_that_the_bundle_has_nothing_for_tensorrt(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+) -> None:
+    """A bundle for the CPU alone is another reason."""
+    install(monkeypatch, "10.3")
+    with pytest.raises(RunnerError, match="the bundle has no graphs for trt-int8"):
+        make_runner("tensorrt", bundle)
+    with pytest.raises(RunnerError, match="'cpu-fp32' is made for ONNX Runtime"):
+        make_runner("tensorrt", bundle, "cpu-fp32")
+
+
+@pytest.mark.parametrize(
+    ("absent", "reason"),
+    [
+        ("GPU", "the bundle's default"),
+        ("tensorrt", "default; there is a GPU, but no Python package 'tensorrt'"),
+        ("pycuda", "default; there is a GPU, but no Python package 'pycuda'"),
+    ],
+)
+def test_make_runner_auto_runs_onnx_runtime_where_something_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+    for_tensorrt: Bundle,
+    caplog: pytest.LogCaptureFixture,
+    absent: str,
+    reason: str,
+) -> None:
+    """Quietly: most machines have no GPU; one that has says what is missing."""
+    install(monkeypatch, "10.3")
+    if absent == "GPU":
+        GPU.present = False
+    else:
+        _hide(monkeypatch, absent)
+    runner, choice = make_runner("auto", for_tensorrt)
+    assert (runner.backend, choice.target) == ("onnxruntime", "cpu-fp32")
+    assert reason in choice.reason
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("wrong", ["none", "crash", "wrong"])
+def test_make_runner_auto_warns_once_where_building_fails(
+    monkeypatch: pytest.MonkeyPatch,
+    for_tensorrt: Bundle,
+    caplog: pytest.LogCaptureFixture,
+    wrong: str,
+) -> None:
+    """ONNX Runtime runs then, and one warning says why."""
+    install(monkeypatch, "11.4")
+    monkeypatch.setenv(BUILD_VARIABLE, wrong)
+    runner, choice = make_runner("auto", for_tensorrt)
+    assert (runner.backend, choice.target) == ("onnxruntime", "cpu-fp32")
+    assert "TensorRT could not run it" in choice.reason
+    said = [
+        r.getMessage() for r in caplog.records if "first start" not in r.getMessage()
+    ]
+    assert len(said) == 1
+    assert said[0].startswith(
+        "TensorRT cannot run this bundle, ONNX Runtime does: trt-"
+    )
+
+
+def test_make_runner_auto_warns_of_a_cache_that_is_not_safe(
+    monkeypatch: pytest.MonkeyPatch,
+    for_tensorrt: Bundle,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A folder that others may write to is not used."""
+    install(monkeypatch, "10.3")
+    folder = Path(os.environ["XDG_CACHE_HOME"]) / "edge_affect" / "engines"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    assert make_runner("auto", for_tensorrt)[0].backend == "onnxruntime"
+    assert "got the mode 0777, expected 0700" in caplog.text
+    with pytest.raises(RunnerError, match="got the mode 0777"):
+        make_runner("tensorrt", for_tensorrt)
+
+
+def test_make_runner_runs_a_cpu_target_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, for_tensorrt: Bundle
+) -> None:
+    """A target by name decides: a replay of a CPU's record runs on the CPU."""
+    install(monkeypatch, "10.3")
+    runner, choice = make_runner("auto", for_tensorrt, "cpu-fp32")
+    assert (runner.backend, choice) == ("onnxruntime", Choice("cpu-fp32", "asked for"))
+    runner, choice = make_runner("onnxruntime", for_tensorrt)
+    assert (runner.backend, choice.target) == ("onnxruntime", "cpu-fp32")
+    runner, choice = make_runner("auto", for_tensorrt, "trt-fp16")
+    assert (runner.backend, choice) == ("tensorrt", Choice("trt-fp16", "asked for"))
