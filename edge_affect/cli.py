@@ -155,6 +155,23 @@ def _verify(options: Namespace, terminal: Terminal) -> int:
     return 0
 
 
+def _build(options: Namespace, terminal: Terminal) -> int:
+    from edge_affect.commands.engines import build
+
+    print(build(options.bundle, terminal, allow_unsigned=options.allow_unsigned))
+    return 0
+
+
+def _compare(options: Namespace, terminal: Terminal) -> int:
+    from edge_affect.commands.engines import compare_bundle
+
+    text, sound = compare_bundle(
+        options.bundle, terminal, allow_unsigned=options.allow_unsigned
+    )
+    print(text)
+    return 0 if sound else 1
+
+
 _COMMANDS = {
     "demo": _demo,
     "run": _run,
@@ -163,6 +180,8 @@ _COMMANDS = {
     "inspect": _inspect,
     "update": _update,
     "verify": _verify,
+    "build": _build,
+    "compare": _compare,
 }
 
 

@@ -30,6 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_inspect(commands)
     _add_update(commands)
     _add_verify(commands)
+    _add_build(commands)
+    _add_compare(commands)
     return parser
 
 
@@ -216,6 +218,41 @@ def _add_verify(commands: _Commands[_Parser]) -> None:
         "where it was packed",
     )
     verify.set_defaults(command="verify")
+
+
+def _add_build(commands: _Commands[_Parser]) -> None:
+    build = commands.add_parser(
+        "build",
+        help="build a bundle's TensorRT engines ahead of the first start",
+        description="Build the engines of a bundle on this device, compare them with "
+        "ONNX Runtime and keep the faster target; what was built before is reused. "
+        "Takes an NVIDIA GPU, TensorRT, pycuda and a bundle with graphs for trt-int8 "
+        "or trt-fp16.",
+    )
+    _add_bundle(build)
+    build.add_argument(
+        "--allow-unsigned",
+        action="store_true",
+        help="build a bundle that did not come with edge_affect",
+    )
+    build.set_defaults(command="build")
+
+
+def _add_compare(commands: _Commands[_Parser]) -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="run a bundle's graphs on TensorRT and on ONNX Runtime",
+        description="Run every graph on TensorRT and on ONNX Runtime over the same "
+        "seeded inputs, print error and speed of each, and fail over tolerance. "
+        "Without TensorRT, compare the targets that ONNX Runtime runs.",
+    )
+    _add_bundle(compare)
+    compare.add_argument(
+        "--allow-unsigned",
+        action="store_true",
+        help="compare a bundle that did not come with edge_affect",
+    )
+    compare.set_defaults(command="compare")
 
 
 def _add_bundle(parser: _Parser) -> None:

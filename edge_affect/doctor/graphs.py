@@ -22,7 +22,8 @@ def time_graphs(bundle: Bundle | None = None) -> dict[str, Any]:
         EdgeAffectError: The bundle or the runner does not work.
     """
     bundle = bundle or load_bundle()
-    runner, choice = make_runner("auto", bundle)
+    # TensorRT would build its engines first, for minutes: that is `edge-affect build`.
+    runner, choice = make_runner("onnxruntime", bundle)
     times = {graph: _step_ms(runner, graph) for graph in runner.signatures}
     runner.close()
     return {
