@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_affect.errors import RunnerError
 from edge_affect.runners.tensorrt.calls import IBuilderConfig, Runtime, TensorRT
 from edge_affect.runners.tensorrt.engine import load_engine
-from edge_affect.runners.tensorrt.libraries import make_logger
+from edge_affect.runners.tensorrt.libraries import messages_of
 
 WORKSPACE_BYTES = 256 << 20
 """Most device memory that a layer may scratch on: a Jetson shares it with all else."""
@@ -76,15 +77,17 @@ def build_engine(tensorrt: TensorRT, graph: bytes, target: str, timing: bytes) -
     Raises:
         RunnerError: TensorRT cannot read or build the graph, or load what it built.
     """
-    errors: list[str] = []
-    logger = make_logger(tensorrt, errors)
+    messages = messages_of(tensorrt)
+    logger, errors = messages.logger, messages.errors
     recipe = recipe_for(tensorrt, target)
     builder = tensorrt.Builder(logger)
     network = builder.create_network(recipe.network_flags)
     parser = tensorrt.OnnxParser(network, logger)
     if not parser.parse(graph):
         found = [parser.get_error(i).desc() for i in range(parser.num_errors)]
-        raise RunnerError(f"TensorRT cannot read the graph ({_last(found + errors)})")
+        raise RunnerError(
+            f"TensorRT cannot read the graph ({_last([*found, *errors])})"
+        )
     config = builder.create_builder_config()
     config.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
     # One stream: small graphs lose more by waiting for each other than they gain.
@@ -115,6 +118,6 @@ def _use_timing(config: IBuilderConfig, timing: bytes) -> None:
         config.set_timing_cache(config.create_timing_cache(b""), False)
 
 
-def _last(messages: list[str]) -> str:
+def _last(messages: Sequence[str]) -> str:
     line = messages[-1] if messages else "it gives no reason"
     return " ".join(line.split())[:300]

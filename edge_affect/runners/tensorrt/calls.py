@@ -156,6 +156,8 @@ class TensorRT(Protocol):
 
     __version__: str
 
+    def __hash__(self) -> int: ...
+
     @property
     def MemoryPoolType(self) -> MemoryPoolType: ...
 

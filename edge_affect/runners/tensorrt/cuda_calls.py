@@ -31,8 +31,6 @@ class Context(Protocol):
 
     def push(self) -> None: ...
 
-    def detach(self) -> None: ...
-
 
 class ContextClass(Protocol):
     """``pycuda.driver.Context`` itself."""
@@ -52,6 +50,8 @@ _Stream = Stream
 
 class Driver(Protocol):
     """The module ``pycuda.driver``."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def Context(self) -> ContextClass: ...

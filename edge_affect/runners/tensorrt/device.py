@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -42,9 +43,15 @@ class Device:
         """Return memory for tensors of ``shapes``, all zeros on the host."""
         return Arena(self._driver, shapes)
 
-    def detach(self) -> None:
-        """Let go of the context, once everything in it was freed."""
-        self._context.detach()
+
+@functools.cache
+def open_device(driver: Driver) -> Device:
+    """Return the GPU; its context is held until the process ends.
+
+    pycuda's ``detach`` of a primary context leaves it current for the thread that calls
+    it, and does nothing in any other thread than the one that retained it.
+    """
+    return Device(driver)
 
 
 class Arena:

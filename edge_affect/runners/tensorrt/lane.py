@@ -195,11 +195,16 @@ class Lane:
                 return
             self._closed = True
             with self._device.current():
-                self._stream.synchronize()
-                self._drop_captured()
-                for seat in self._seats.values():
-                    seat.free()
-                self._seats = {}
+                self._free()
+
+    def _free(self) -> None:
+        """Let go of all that pycuda can free only while the GPU is current."""
+        self._stream.synchronize()
+        self._drop_captured()
+        for seat in self._seats.values():
+            seat.free()
+        self._seats = {}
+        del self._stream
 
     def _drop_captured(self) -> None:
         for captured in self._captured.values():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,6 +16,7 @@ from edge_affect.runners.tensorrt.cuda_calls import CudaRuntime, Driver
 from edge_affect.runners.tensorrt.probe import Gpu, probe_gpu
 
 _TENSORRT_LOG = logging.getLogger("edge_affect.runners.tensorrt.messages")
+_ERRORS_KEPT = 20
 _BINDINGS, _OLD_BINDINGS = "cuda.bindings.runtime", "cuda.cudart"
 """Where cuda-python keeps the CUDA runtime's calls: from 12.6 on, and before."""
 
@@ -53,15 +56,26 @@ def open_libraries() -> Libraries:
     )
 
 
-def make_logger(tensorrt: TensorRT, errors: list[str]) -> object:
-    """Return a logger for TensorRT that prints nothing.
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """TensorRT's logger, and what it said last of errors."""
 
-    Args:
-        tensorrt: The module.
-        errors: Takes the messages of errors; the last one often says what was wrong.
+    logger: object
+    """Given to whatever of TensorRT wants one; prints nothing."""
+    errors: deque[str]
+    """The newest messages of errors; the last one often says what was wrong."""
+
+
+@functools.cache
+def messages_of(tensorrt: TensorRT) -> Messages:
+    """Return the logger of this process.
+
+    There is one, and it lives as long as the process: TensorRT goes on using the first
+    one that it was given, also when whatever it was given for is gone.
     """
     base: Any = tensorrt.ILogger
     severe = {base.ERROR, base.INTERNAL_ERROR}
+    errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
 
     class Logger(base):  # type: ignore[misc]  # the class is known at run time alone
         def __init__(self) -> None:
@@ -72,7 +86,7 @@ def make_logger(tensorrt: TensorRT, errors: list[str]) -> object:
             if severity in severe:
                 errors.append(" ".join(msg.split())[:300])
 
-    return Logger()
+    return Messages(Logger(), errors)
 
 
 def _import(name: str, mend: str) -> Any:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from edge_affect.errors import RunnerError
 from edge_affect.runners.base import Link, Runner, Stepped, StreamState, Tensors
-from edge_affect.runners.tensorrt.device import Device
+from edge_affect.runners.tensorrt.device import open_device
 from edge_affect.runners.tensorrt.engine import Engine, load_engine
 from edge_affect.runners.tensorrt.lane import CLOSED, Lane
-from edge_affect.runners.tensorrt.libraries import Libraries, make_logger
+from edge_affect.runners.tensorrt.libraries import Libraries, messages_of
 
 
 @dataclass
@@ -54,21 +54,15 @@ class TensorRtRunner(Runner):
         """
         if not engines:
             raise RunnerError("tensorrt: got no engines, expected at least one")
-        self._errors: list[str] = []
-        self._device = Device(libraries.driver)
+        self._device = open_device(libraries.driver)
         tensorrt = libraries.tensorrt
-        try:
-            with self._device.current():
-                logger = make_logger(tensorrt, self._errors)
-                runtime = tensorrt.Runtime(logger)
-                loaded = {
-                    name: load_engine(tensorrt, runtime, name, content)
-                    for name, content in engines.items()
-                }
-            super().__init__({n: e.signature for n, e in loaded.items()}, links)
-        except BaseException:
-            self._device.detach()
-            raise
+        with self._device.current():
+            runtime = tensorrt.Runtime(messages_of(tensorrt).logger)
+            loaded = {
+                name: load_engine(tensorrt, runtime, name, content)
+                for name, content in engines.items()
+            }
+        super().__init__({n: e.signature for n, e in loaded.items()}, links)
         self._runtime = runtime
         self._engines = loaded
         self._libraries = libraries
@@ -128,7 +122,6 @@ class TensorRtRunner(Runner):
         with self._device.current():
             self._engines = {}
             del self._runtime
-        self._device.detach()
 
     def _step(self, state: StreamState, which: str, inputs: Tensors) -> Stepped:
         return self._steps(state, {which: inputs})[which]

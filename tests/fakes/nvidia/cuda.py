@@ -32,6 +32,13 @@ class FakeStream:
             raise CudaError("a blocking stream: the default stream breaks its capture")
         self._stream = GPU.new_stream()
         self.handle = self._stream.handle
+        self._among = GPU.streams
+        GPU.streams_alive += 1
+
+    def __del__(self) -> None:
+        # pycuda cannot destroy it elsewhere, and prints a warning.
+        is_of_this_test = self._among is GPU.streams
+        GPU.streams_alive -= bool(GPU.depth) and is_of_this_test
 
     def synchronize(self) -> None:
         GPU.synchronize(self._stream)
@@ -45,9 +52,6 @@ class Context:
     def pop() -> None:
         GPU.pop()
 
-    def detach(self) -> None:
-        GPU.contexts_alive -= 1
-
 
 class Device:
     def __init__(self, number: int) -> None:
@@ -55,7 +59,6 @@ class Device:
             raise CudaError("invalid device ordinal")
 
     def retain_primary_context(self) -> Context:
-        GPU.contexts_alive += 1
         return Context()
 
 

@@ -54,7 +54,7 @@ class Gpu:
         self.refuse_capture = False
         self.fail_copies = False
         self.streams: dict[int, Stream] = {}
-        self.contexts_alive = 0
+        self.streams_alive = 0
         self._memory: dict[int, NDArray[np.uint8]] = {}
         self._starts: list[int] = []
         self._handles = itertools.count(0x5000, 16)

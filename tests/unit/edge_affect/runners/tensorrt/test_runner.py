@@ -157,14 +157,14 @@ def test_tensorrt_hands_memory_from_stream_to_stream(found: Libraries) -> None:
 
 
 def test_tensorrt_close_frees_everything(found: Libraries) -> None:
-    """No memory and no context is left; what is alive still refuses in a line."""
+    """No memory and no stream is left; what is alive still refuses in a line."""
     runner = _runner(found, TINY, LINKS)
     state = runner.new_state()
     for name in TINY:
         runner.step(state, name, _zeros(runner, name))
-    assert GPU.allocations
+    assert (GPU.allocations, GPU.streams_alive) == (12, 2)
     runner.close()
-    assert (GPU.allocations, GPU.contexts_alive) == (0, 0)
+    assert (GPU.allocations, GPU.streams_alive) == (0, 0)
     with pytest.raises(RunnerError, match=r"^face: the runner was closed"):
         runner.step(state, "face", _zeros(runner, "face"))
     with pytest.raises(RunnerError, match=r"^face: the runner was closed"):
@@ -258,7 +258,7 @@ def test_tensorrt_refuses_an_engine_that_does_not_load(
     }
     with pytest.raises(EngineRefusedError, match=r"^counter: TensorRT does not take"):
         TensorRtRunner({"counter": engines[change]}, found)
-    assert (GPU.contexts_alive, GPU.depth) == (0, 0)
+    assert (GPU.allocations, GPU.depth) == (0, 0)
 
 
 @pytest.mark.parametrize("name", ["dynamic", "doubles", "unpaired"])
@@ -271,7 +271,7 @@ def test_tensorrt_refuses_graphs_that_break_the_contract(
         RunnerError, match=r"^the graph: (tensor .* expected float32|output)"
     ):
         _runner(found, {name: content})
-    assert GPU.contexts_alive == 0
+    assert (GPU.allocations, GPU.depth) == (0, 0)
 
 
 def test_tensorrt_refuses_to_run_nothing(found: Libraries) -> None:
