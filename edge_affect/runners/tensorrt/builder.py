@@ -85,9 +85,7 @@ def build_engine(tensorrt: TensorRT, graph: bytes, target: str, timing: bytes) -
     parser = tensorrt.OnnxParser(network, logger)
     if not parser.parse(graph):
         found = [parser.get_error(i).desc() for i in range(parser.num_errors)]
-        raise RunnerError(
-            f"TensorRT cannot read the graph ({_last([*found, *errors])})"
-        )
+        raise RunnerError(f"TensorRT cannot read the graph ({_last(found or errors)})")
     config = builder.create_builder_config()
     config.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
     # One stream: small graphs lose more by waiting for each other than they gain.

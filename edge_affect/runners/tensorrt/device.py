@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_affect.errors import RunnerError
 from edge_affect.runners.tensorrt.cuda_calls import Driver, Stream
 
 ALIGNMENT = 256
@@ -16,6 +17,23 @@ ALIGNMENT = 256
 _NON_BLOCKING = 1
 """CU_STREAM_NON_BLOCKING: work on the default stream neither waits for ours nor breaks
 its capture."""
+
+
+@contextlib.contextmanager
+def gpu_errors(what: str) -> Iterator[None]:
+    """Turn whatever the GPU's libraries raise into one line about ``what``.
+
+    Raises:
+        RunnerError: Something went wrong.
+    """
+    try:
+        yield
+    except RunnerError:
+        raise
+    except Exception as error:
+        # pycuda's errors share no base class with TensorRT's, nor with CUDA's.
+        line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise RunnerError(f"{what}: the GPU failed ({line})") from error
 
 
 class Device:

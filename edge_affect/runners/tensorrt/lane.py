@@ -16,7 +16,7 @@ from edge_affect.errors import RunnerError
 from edge_affect.runners.base import Link, Stepped, Tensors
 from edge_affect.runners.tensorrt.capture import CapturedGraph
 from edge_affect.runners.tensorrt.cuda_calls import CudaRuntime
-from edge_affect.runners.tensorrt.device import Device
+from edge_affect.runners.tensorrt.device import Device, gpu_errors
 from edge_affect.runners.tensorrt.engine import Engine
 from edge_affect.runners.tensorrt.seat import Seat
 
@@ -47,6 +47,9 @@ class Lane:
             engines: Of the graphs, in the order in which they are stepped.
             links: Links among them.
             calls: CUDA's runtime, to capture by; None: without CUDA graphs.
+
+        Raises:
+            RunnerError: The GPU has no memory for it, or TensorRT does not run.
         """
         self._device = device
         self._links = links
@@ -54,7 +57,7 @@ class Lane:
         self._closed = False
         self._seats: dict[str, Seat] = {}
         self._captured: dict[Launch, CapturedGraph] = {}
-        with device.current():
+        with gpu_errors(engines[0].name), device.current():
             self._stream = device.new_stream()
             for engine in engines:
                 self._seats[engine.name] = Seat(engine, device, self._places(engine))
@@ -217,12 +220,5 @@ class Lane:
         with self._lock:
             if self._closed:
                 raise RunnerError(f"{graphs[0]}: {CLOSED}")
-            try:
-                with self._device.current():
-                    yield
-            except RunnerError:
-                raise
-            except Exception as error:
-                # pycuda's errors and CUDA's share no base class.
-                line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-                raise RunnerError(f"{graphs[0]}: the GPU failed ({line})") from error
+            with gpu_errors(graphs[0]), self._device.current():
+                yield

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_affect.errors import RunnerError
 from edge_affect.runners.base import Link, Runner, Stepped, StreamState, Tensors
-from edge_affect.runners.tensorrt.device import open_device
+from edge_affect.runners.tensorrt.device import gpu_errors, open_device
 from edge_affect.runners.tensorrt.engine import Engine, load_engine
 from edge_affect.runners.tensorrt.lane import CLOSED, Lane
 from edge_affect.runners.tensorrt.libraries import Libraries, messages_of
@@ -54,14 +54,15 @@ class TensorRtRunner(Runner):
         """
         if not engines:
             raise RunnerError("tensorrt: got no engines, expected at least one")
-        self._device = open_device(libraries.driver)
         tensorrt = libraries.tensorrt
-        with self._device.current():
-            runtime = tensorrt.Runtime(messages_of(tensorrt).logger)
-            loaded = {
-                name: load_engine(tensorrt, runtime, name, content)
-                for name, content in engines.items()
-            }
+        with gpu_errors("tensorrt"):
+            self._device = open_device(libraries.driver)
+            with self._device.current():
+                runtime = tensorrt.Runtime(messages_of(tensorrt).logger)
+                loaded = {
+                    name: load_engine(tensorrt, runtime, name, content)
+                    for name, content in engines.items()
+                }
         super().__init__({n: e.signature for n, e in loaded.items()}, links)
         self._runtime = runtime
         self._engines = loaded

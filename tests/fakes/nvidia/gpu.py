@@ -53,6 +53,7 @@ class Gpu:
         self.executions = 0
         self.refuse_capture = False
         self.fail_copies = False
+        self.room_bytes = 1 << 30
         self.streams: dict[int, Stream] = {}
         self.streams_alive = 0
         self._memory: dict[int, NDArray[np.uint8]] = {}
@@ -87,6 +88,8 @@ class Gpu:
         self.check_current()
         if threading.get_ident() in self._capturing():
             raise CudaError("operation not permitted when stream is capturing")
+        if sum(map(len, self._memory.values())) + size > self.room_bytes:
+            raise CudaError("cuMemAlloc failed: out of memory")
         with self._lock:
             start = self._next
             self._next += -(-size // 512) * 512 + 512

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from edge_affect.runners.base import Link, StreamState
 from edge_affect.runners.tensorrt.engine import EngineRefusedError
 from edge_affect.runners.tensorrt.libraries import Libraries, open_libraries
 from edge_affect.runners.tensorrt.runner import TensorRtRunner
+from tests.fakes.nvidia.cuda import make_pycuda
 from tests.fakes.nvidia.gpu import GPU
 from tests.fakes.nvidia.install import engine_of, install
 from tests.fakes.nvidia.tensorrt_api import make_tensorrt
@@ -242,6 +244,25 @@ def test_tensorrt_tells_of_a_gpu_that_fails(found: Libraries) -> None:
     GPU.fail_copies = False
     assert _count(runner, state, 1) == 2
     assert GPU.depth == 0
+
+
+def test_tensorrt_tells_of_a_gpu_that_is_full(found: Libraries) -> None:
+    """No memory for a stream is a line, and the context is let go of."""
+    runner = _runner(found, {"counter": COUNTER})
+    GPU.room_bytes = 600
+    with pytest.raises(RunnerError, match=r"^counter: the GPU failed .*out of memory"):
+        _count(runner, runner.new_state(), 1)
+    assert GPU.depth == 0
+    GPU.room_bytes = 1 << 20
+    assert _count(runner, runner.new_state(), 1) == 1
+
+
+def test_tensorrt_tells_of_a_gpu_that_went_away(found: Libraries) -> None:
+    """A GPU that the driver no longer has is a line too."""
+    engine = engine_of(found, COUNTER)
+    GPU.present = False
+    with pytest.raises(RunnerError, match=r"^tensorrt: the GPU failed \(CudaError"):
+        TensorRtRunner({"counter": engine}, replace(found, driver=make_pycuda()))
 
 
 @pytest.mark.parametrize("change", ["foreign", "cut", "changed", "empty"])
