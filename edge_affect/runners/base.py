@@ -144,6 +144,13 @@ class Runner(ABC):
         """Return a copy of what graph ``which`` remembers, by its ``state_…`` names."""
         return {name: value.copy() for name, value in state.tensors[which].items()}
 
+    def keep_warm(self, state: StreamState) -> None:  # noqa: B027 - a host has no sleep
+        """Run what ``state`` has on a device once, so that its next step is no slower.
+
+        No state changes. For a stream that has not stepped for a while; where nothing
+        falls asleep there is nothing to do.
+        """
+
     def step(
         self,
         state: StreamState,

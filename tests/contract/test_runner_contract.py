@@ -325,6 +325,18 @@ def test_runner_exports_a_copy_of_the_state(counter: Runner) -> None:
     assert _count(counter, state, 0, 0) == [1, 2]
 
 
+def test_runner_keeps_warm_without_a_trace(counter: Runner) -> None:
+    """Whatever it runs to stay awake, every state stays as it was."""
+    state = counter.new_state()
+    counter.keep_warm(state)
+    for expected in (1, 2, 3):
+        assert _count(counter, state, 1, 1) == [expected, expected]
+        counter.keep_warm(state)
+        counter.keep_warm(state)
+    kept = counter.export_state(state, "counter")["state_sum"]
+    assert kept.tolist() == [[3, 3]]
+
+
 def test_affect_graph_is_blind_to_masked_input(open_runner: Open) -> None:
     """Whatever a masked modality holds, the outputs are the same bits."""
     runner = open_runner(TINY)

@@ -107,7 +107,7 @@ class TensorRtRunner(Runner):
         return self._lane(state, which).export(which)
 
     def keep_warm(self, state: StreamState) -> None:
-        """Run what ``state`` has on the GPU once and throw the results away."""
+        """Run what ``state`` has on the GPU once; the results go to scratch memory."""
         for lane in dict.fromkeys(_lanes(state).values()):
             lane.keep_warm()
 
