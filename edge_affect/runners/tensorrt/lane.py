@@ -94,9 +94,11 @@ class Lane:
 
     def _capture(self, calls: CudaRuntime) -> None:
         try:
-            for launch in self._launches():
-                enqueue = partial(self._enqueue, launch)
-                self._captured[launch] = CapturedGraph(calls, self._stream, enqueue)
+            with gpu_errors("CUDA graphs"):
+                for launch in self._launches():
+                    enqueue = partial(self._enqueue, launch)
+                    captured = CapturedGraph(calls, self._stream, enqueue)
+                    self._captured[launch] = captured
         except RunnerError as error:
             self._drop_captured()
             _LOG.warning("%s; runs without CUDA graphs, which is slower", error)

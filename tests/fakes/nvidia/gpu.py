@@ -54,6 +54,7 @@ class Gpu:
         self.refuse_capture = False
         self.fail_copies = False
         self.room_bytes = 1 << 30
+        self.refused = ""
         self.streams: dict[int, Stream] = {}
         self.streams_alive = 0
         self._memory: dict[int, NDArray[np.uint8]] = {}

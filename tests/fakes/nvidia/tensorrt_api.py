@@ -237,7 +237,7 @@ def _classes(trt: Any) -> Iterator[type]:  # noqa: C901 - one per class
             self._has_run = False
 
         def set_tensor_address(self, name: str, memory: int) -> bool:
-            if memory % 256:
+            if memory % 256 or GPU.refused == "address":
                 return False
             self._addresses[name] = memory
             return name in self._engine._tensors
@@ -246,6 +246,10 @@ def _classes(trt: Any) -> Iterator[type]:  # noqa: C901 - one per class
             stream = GPU.stream(stream_handle)
             if self._addresses.keys() != self._engine._tensors.keys():
                 return False
+            if GPU.refused == "step":
+                return False
+            if GPU.refused == "capture" and stream.captured is not None:
+                raise RuntimeError("enqueueV3 failed in capture")
             if stream.captured is not None and not self._has_run:
                 stream.broken = "captured before it ever ran"
             self._has_run = True
@@ -284,7 +288,7 @@ def _classes(trt: Any) -> Iterator[type]:  # noqa: C901 - one per class
             return trt.DataType["FLOAT" if of_float else "HALF"]
 
         def create_execution_context(self) -> Any:
-            return trt.IExecutionContext(self)
+            return None if GPU.refused == "context" else trt.IExecutionContext(self)
 
         def _memory(self, name: str, address: int) -> Any:
             shape = self._tensors[name].shape

@@ -171,6 +171,32 @@ def test_open_engine_cache_lies_in_the_users_cache() -> None:
     assert folder == Path(os.environ["XDG_CACHE_HOME"]) / "edge_affect" / "engines"
 
 
+def test_open_engine_cache_says_that_there_is_no_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A user without a home is told which variable to set."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(RunnerError, match=r"engine cache: .*set XDG_CACHE_HOME"):
+        open_engine_cache()
+
+
+def test_engine_cache_does_not_wait_for_a_pipe(
+    cache: EngineCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is no plain file is left aside at once."""
+    cache.save(KEY, ENGINE)
+    path = _file(cache)
+    path.unlink()
+    os.mkfifo(path)
+    assert cache.load(KEY) is None
+    assert "is no plain file of this user" in caplog.text
+
+
 @pytest.mark.parametrize("text", ["# R36 (release), REVISION: 4.3\nmore\n", None, ""])
 def test_l4t_release_is_the_first_line(tmp_path: Path, text: str | None) -> None:
     """The release is part of the key; elsewhere it is empty."""
@@ -193,6 +219,13 @@ def test_seal_is_a_checksum_without_a_key(tmp_path: Path) -> None:
     """Nothing is secret then, and it says so."""
     seal = find_seal({}, tmp_path)
     assert (seal.key, seal.kind) == (None, "checksum")
+
+
+def test_seal_says_that_the_key_cannot_be_looked_at(tmp_path: Path) -> None:
+    """A file where a folder belongs is no reason to go on without the key."""
+    (tmp_path / "etc").write_text("")
+    with pytest.raises(RunnerError, match=r"engine key .*Not a directory"):
+        find_seal({}, tmp_path)
 
 
 def test_seal_takes_a_units_credential_first(tmp_path: Path) -> None:

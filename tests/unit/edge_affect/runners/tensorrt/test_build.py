@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import io
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -72,8 +75,9 @@ def test_build_begins_anew_where_the_timing_cache_is_foreign(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """TensorRT refuses one of another device: the build goes on without it."""
-    install(monkeypatch, "10.3")
-    assert head_of(_build(timing=b"foreign").engine)["timing"] == ""
+    tensorrt = install(monkeypatch, "10.3").tensorrt
+    made = build_engine(tensorrt, COUNTER, "trt-int8", b"foreign")
+    assert head_of(made.engine)["timing"] == ""
 
 
 def test_build_refuses_a_target_that_is_not_tensorrts(
@@ -197,3 +201,53 @@ def test_build_tells_what_a_child_said_that_never_began(
     monkeypatch.setattr(child, "_CODE", "raise SystemExit('no room')")
     with pytest.raises(RunnerError, match=r"ended with exit code 1 \(no room\)"):
         _build()
+
+
+def test_build_refuses_a_version_that_knows_neither_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A TensorRT without strong types and without the flag cannot build the target."""
+    tensorrt = install(monkeypatch, "8.6").tensorrt
+    monkeypatch.setattr(tensorrt, "BuilderFlag", object())
+    with pytest.raises(RunnerError, match="nor has the builder flag INT8"):
+        build_engine(tensorrt, COUNTER, "trt-int8", b"")
+
+
+def test_build_tells_what_went_wrong_in_this_process_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the child does, step by step: a graph that is none, and no engine."""
+    tensorrt = install(monkeypatch, "10.3").tensorrt
+    with pytest.raises(RunnerError, match="cannot read the graph"):
+        build_engine(tensorrt, b"no graph", "trt-int8", b"")
+    monkeypatch.setenv(BUILD_VARIABLE, "none")
+    with pytest.raises(RunnerError, match="built no engine"):
+        build_engine(tensorrt, COUNTER, "trt-int8", b"")
+
+
+@pytest.mark.parametrize(
+    ("version", "graph", "reason"),
+    [
+        ("10.3", COUNTER, ""),
+        ("10.3", b"no graph", "cannot read the graph"),
+        ("none", COUNTER, "ModuleNotFoundError: "),
+    ],
+)
+def test_child_answers_in_one_message(
+    monkeypatch: pytest.MonkeyPatch, version: str, graph: bytes, reason: str
+) -> None:
+    """An engine, or one line on why there is none."""
+    if version == "none":
+        monkeypatch.setitem(sys.modules, "tensorrt", None)
+    else:
+        install(monkeypatch, version)
+    monkeypatch.setattr(signal, "alarm", lambda seconds: 0)
+    head = {"target": "trt-int8", "limit_s": 30}
+    job = child._packed(head, {"graph": graph, "timing": b""})
+    out = io.BytesIO()
+    child._answer(job, out)
+    answer, parts = child._unpacked(out.getvalue())
+    assert reason in answer.get("error", "")
+    assert ("engine" in parts) is not bool(reason)
+    with pytest.raises(ValueError, match="cut short"):
+        child._unpacked(out.getvalue() + b"more")

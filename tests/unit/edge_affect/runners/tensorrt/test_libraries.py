@@ -113,3 +113,15 @@ def test_libraries_refuse_a_cuda_python_newer_than_the_driver(
     assert found.graphs is None
     assert "for CUDA 13, the driver for 12" in found.why_no_graphs
     assert "cuda-python==12.*" in found.why_no_graphs
+
+
+def test_libraries_go_without_graphs_where_cuda_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A CUDA runtime that does not even know its version captures nothing."""
+    broken = make_cuda_runtime(12_000)
+    monkeypatch.setattr(broken, "cudaRuntimeGetVersion", lambda: (35, None))
+    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", broken)
+    found = open_libraries()
+    assert found.graphs is None
+    assert found.why_no_graphs == "cudaRuntimeGetVersion: CUDA returned 35"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -247,3 +248,18 @@ def test_prepare_tells_how_it_goes(found: Libraries, bundle: Bundle) -> None:
     prepare(bundle, found, target="trt-int8", tell=lines.append)
     announced = [line for line in lines if line.endswith(": building")]
     assert announced == [f"{graph} trt-int8: building" for graph in GRAPHS]
+
+
+@pytest.mark.usefixtures("build_here")
+def test_prepare_drops_a_target_that_does_not_run(
+    found: Libraries, one_target: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that loads and then fails is a reason like any other."""
+
+    def fail(*_: object) -> NoReturn:
+        raise RunnerError("face: the GPU failed (CudaError: out of memory)")
+
+    monkeypatch.setattr("edge_affect.runners.tensorrt.prepare.compare", fail)
+    with pytest.raises(RunnerError, match=r"^trt-int8: face: the GPU failed"):
+        prepare(one_target, found)
+    assert GPU.allocations == 0

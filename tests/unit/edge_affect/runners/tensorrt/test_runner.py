@@ -165,6 +165,9 @@ def test_tensorrt_close_frees_everything(found: Libraries) -> None:
     for name in TINY:
         runner.step(state, name, _zeros(runner, name))
     assert (GPU.allocations, GPU.streams_alive) == (12, 2)
+    lanes = list(runner._lanes)
+    for lane in lanes:
+        lane.close()
     runner.close()
     assert (GPU.allocations, GPU.streams_alive) == (0, 0)
     with pytest.raises(RunnerError, match=r"^face: the runner was closed"):
@@ -244,6 +247,38 @@ def test_tensorrt_tells_of_a_gpu_that_fails(found: Libraries) -> None:
     GPU.fail_copies = False
     assert _count(runner, state, 1) == 2
     assert GPU.depth == 0
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [
+        ("context", "TensorRT made no execution context; is the GPU's memory full"),
+        ("address", "TensorRT refused the tensor 'x'"),
+        ("step", "TensorRT did not take the step"),
+    ],
+)
+def test_tensorrt_tells_what_was_refused(
+    found: Libraries, refused: str, reason: str
+) -> None:
+    """TensorRT answers None or False where others raise: each is a line."""
+    runner = _runner(found, {"counter": COUNTER})
+    GPU.refused = refused
+    with pytest.raises(RunnerError, match=f"^counter: {reason}"):
+        _count(runner, runner.new_state(), 1)
+    assert GPU.depth == 0
+
+
+def test_tensorrt_ends_a_capture_that_fails(
+    found: Libraries, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The stream is out of capture again, and steps without graphs."""
+    runner = _runner(found, {"counter": COUNTER})
+    GPU.refused = "capture"
+    state = runner.new_state()
+    assert [_count(runner, state, 1) for _ in range(3)] == [1, 2, 3]
+    assert all(stream.captured is None for stream in GPU.streams.values())
+    assert "enqueueV3 failed in capture" in caplog.text
+    assert "without CUDA graphs" in runner.provider
 
 
 def test_tensorrt_tells_of_a_gpu_that_is_full(found: Libraries) -> None:
