@@ -169,6 +169,15 @@ def unpaired() -> ModelProto:
     return build.model({"x": (1, 2), "state_sum": (1, 2)}, {"y": (1, 2)})
 
 
+def hidden() -> ModelProto:
+    """Return a graph that adds up in its state and shows its input alone."""
+    build = Builder("hidden")
+    build.node("Add", ("x", "state_sum"), "next_state_sum")
+    build.node("Identity", ("x",), "y")
+    shapes: Shapes = {"x": (1, 2), "state_sum": (1, 2)}
+    return build.model(shapes, {"y": (1, 2), "next_state_sum": (1, 2)})
+
+
 def picky() -> ModelProto:
     """Return a graph that fails when its input is no index of two places."""
     build = Builder("picky")
@@ -214,6 +223,7 @@ def main() -> None:
         "counter": counter(),
         "dynamic": counter(("N", 2)),
         "doubles": counter(kind=TensorProto.DOUBLE),
+        "hidden": hidden().SerializeToString(deterministic=True),
         "unpaired": unpaired().SerializeToString(deterministic=True),
         "picky": picky().SerializeToString(deterministic=True),
     }

@@ -40,7 +40,7 @@ class Lane:
         links: Sequence[Link],
         calls: CudaRuntime | None,
     ) -> None:
-        """Make the buffers, run everything once, capture it.
+        """Make the buffers, run everything once, capture it; reset it before use.
 
         Args:
             device: The GPU.
@@ -81,8 +81,6 @@ class Lane:
             for before in range(len(seat.contexts)):
                 self._enqueue(((name,), (before,)))
         self._stream.synchronize()
-        for name in self._seats:
-            self._clear(name)
 
     def _launches(self) -> Iterator[Launch]:
         """Yield every graph by itself and all together, in every direction."""

@@ -17,7 +17,7 @@ def test_committed_test_graphs_are_what_their_script_makes(
     monkeypatch.setitem(script["main"].__globals__, "HERE", tmp_path)
     script["main"]()
     made = sorted(tmp_path.glob("*/*"))
-    assert len(made) == 9
+    assert len(made) == 10
     for path in made:
         committed = DATA / path.relative_to(tmp_path)
         assert path.read_bytes() == committed.read_bytes(), path.name
