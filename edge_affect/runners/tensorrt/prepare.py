@@ -130,7 +130,8 @@ class _Logged:
                 "first start on this device: TensorRT builds its engines, which can "
                 "take minutes; ahead of time: edge-affect build"
             )
-        _LOG.debug("%s", line)
+        if line.endswith("building"):
+            _LOG.info("%s", line)
 
 
 def _try(maker: EngineMaker, bundle: GraphSet, target: str, clock: Clock) -> Trial:
