@@ -91,6 +91,34 @@ def test_build_says_what_is_missing(
     assert line.startswith("edge-affect: no engines were built: no NVIDIA driver")
 
 
+def test_run_says_what_the_backend_tensorrt_lacks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a GPU it is one line and exit code 1, and nothing is run instead."""
+    install(monkeypatch, "10.3")
+    GPU.present = False
+    asked = ["--purpose", "research", "--backend", "tensorrt"]
+    assert main(["run", "simulated", *asked]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "edge-affect: backend 'tensorrt': no NVIDIA driver was found"
+    )
+
+
+def test_run_by_tensorrt_says_what_really_runs(
+    monkeypatch: pytest.MonkeyPatch, bundle: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first start says that it takes long; the run tells target and provider."""
+    install(monkeypatch, "11.4")
+    asked = ["--purpose", "research", "--backend", "tensorrt", "--max-seconds", "0.5"]
+    assert _run("run", "simulated", "--bundle", bundle, *asked) == 0
+    err = capsys.readouterr().err
+    assert "warning: first start on this device: TensorRT builds its engines" in err
+    assert "trt-int8 (the fastest that agrees with ONNX Runtime here" in err
+    assert "on TensorRT 11.4.0.106 on Orin (fake), with CUDA graphs" in err
+    assert GPU.allocations == 0
+
+
 def test_compare_runs_tensorrt_against_onnx_runtime(
     monkeypatch: pytest.MonkeyPatch, bundle: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
