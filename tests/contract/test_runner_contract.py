@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge_affect.errors import NonFiniteError, RunnerError
 from edge_affect.runners.base import GraphFile, Link, Runner, StreamState
 from edge_affect.runners.onnxruntime import OnnxRunner
+from edge_affect.runners.tensorrt.libraries import open_libraries
 from edge_affect.runners.tensorrt.runner import TensorRtRunner
 from tests.fakes.nvidia.install import engine_of, install
 from tests.fakes.nvidia.tensorrt_api import VERSIONS
@@ -28,7 +29,12 @@ TINY = [
 LINKS = (Link("face", "embedding", "affect", "face_embedding"),)
 Open = Callable[..., Runner]
 THREADS = {"onnxruntime": 1, "onnxruntime-2-threads": 2}
-KINDS = [*THREADS, *(f"tensorrt-{version}" for version in VERSIONS)]
+REAL = "tensorrt"
+KINDS = [
+    *THREADS,
+    *(f"{REAL}-{version}" for version in VERSIONS),
+    pytest.param(REAL, marks=pytest.mark.trt),
+]
 
 
 @pytest.fixture(params=KINDS)
@@ -37,13 +43,16 @@ def open_runner(
 ) -> Iterator[Open]:
     """Return a function that opens a runner of each kind and closes it afterwards.
 
-    TensorRT's run on a fake GPU: none of this was on a real one.
+    The versions of TensorRT run on a fake GPU. On a machine with a real one, which none
+    of this has seen yet, what is installed there runs too.
     """
     opened: list[Runner] = []
     kind: str = request.param
     found = None
-    if kind not in THREADS:
-        found = install(monkeypatch, kind.removeprefix("tensorrt-"))
+    if kind == REAL:
+        found = open_libraries()
+    elif kind not in THREADS:
+        found = install(monkeypatch, kind.removeprefix(f"{REAL}-"))
 
     def open_one(graphs: list[GraphFile], links: tuple[Link, ...] = ()) -> Runner:
         if found is None:
