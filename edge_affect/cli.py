@@ -21,6 +21,7 @@ from typing import Any
 from edge_affect.commands.arguments import build_parser
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError, PurposeError, UsageError
+from edge_affect.runners import PROGRESS_LOG
 
 # Everything else is imported by the command that needs it: --help must not wait.
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     terminal = Terminal(sys.stderr)
     try:
         options = build_parser().parse_args(arguments)
-        with _warnings_to(terminal):
+        with _log_to(terminal):
             return _COMMANDS[options.command](options, terminal)
     except (KeyboardInterrupt, BrokenPipeError) as error:
         terminal.leave()
@@ -199,25 +200,30 @@ def _message(error: Exception) -> str:
     return f"{kind}: {line}; this should not happen, {_DEBUG}=1 shows where it did"
 
 
-class _Warnings(logging.Handler):
+class _Lines(logging.Handler):
     def __init__(self, terminal: Terminal) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self._terminal = terminal
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show one warning as a line."""
-        self._terminal.say(f"edge-affect: warning: {record.getMessage()}")
+        """Show a warning, or how something goes that takes long, as a line."""
+        if record.levelno >= logging.WARNING:
+            self._terminal.say(f"edge-affect: warning: {record.getMessage()}")
+        elif record.name == PROGRESS_LOG:
+            self._terminal.say(f"edge-affect: {record.getMessage()}")
 
 
 @contextlib.contextmanager
-def _warnings_to(terminal: Terminal) -> Iterator[None]:
-    """Show the SDK's warnings to the user while a command runs."""
-    logger = logging.getLogger("edge_affect")
-    handler = _Warnings(terminal)
+def _log_to(terminal: Terminal) -> Iterator[None]:
+    """Show the SDK's warnings and progress to the user while a command runs."""
+    logger, progress = logging.getLogger("edge_affect"), logging.getLogger(PROGRESS_LOG)
+    handler, level = _Lines(terminal), progress.level
     logger.addHandler(handler)
+    progress.setLevel(logging.INFO)
     try:
         yield
     finally:
+        progress.setLevel(level)
         logger.removeHandler(handler)
 
 

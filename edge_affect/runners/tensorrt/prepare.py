@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from edge_affect.clock import Clock, SystemClock
 from edge_affect.errors import RunnerError
+from edge_affect.runners import PROGRESS_LOG
 from edge_affect.runners.base import GraphSet
 from edge_affect.runners.choices import Choice
 from edge_affect.runners.compare import SAME_GRAPH, Comparison, compare
@@ -20,6 +21,7 @@ from edge_affect.runners.tensorrt.libraries import Libraries
 from edge_affect.runners.tensorrt.runner import TensorRtRunner
 
 _LOG = logging.getLogger(__name__)
+_PROGRESS = logging.getLogger(PROGRESS_LOG)
 
 TENSORRT_TARGETS = ("trt-int8", "trt-fp16")
 """Targets that engines are built from."""
@@ -118,7 +120,7 @@ def _first(notes: Sequence[EngineNote]) -> tuple[EngineNote, ...]:
 
 
 class _Logged:
-    """Tells the log: the first line so that a user sees why the start takes long."""
+    """Tells the log, so that a user sees why the first start takes long."""
 
     def __init__(self) -> None:
         self._said = False
@@ -126,12 +128,12 @@ class _Logged:
     def __call__(self, line: str) -> None:
         if not self._said:
             self._said = True
-            _LOG.warning(
+            _PROGRESS.info(
                 "first start on this device: TensorRT builds its engines, which can "
                 "take minutes; ahead of time: edge-affect build"
             )
         if line.endswith("building"):
-            _LOG.info("%s", line)
+            _PROGRESS.info("%s", line)
 
 
 def _try(maker: EngineMaker, bundle: GraphSet, target: str, clock: Clock) -> Trial:

@@ -113,7 +113,9 @@ def test_run_by_tensorrt_says_what_really_runs(
     asked = ["--purpose", "research", "--backend", "tensorrt", "--max-seconds", "0.5"]
     assert _run("run", "simulated", "--bundle", bundle, *asked) == 0
     err = capsys.readouterr().err
-    assert "warning: first start on this device: TensorRT builds its engines" in err
+    assert "edge-affect: first start on this device: TensorRT builds its engines" in err
+    assert "edge-affect: voice trt-int8: building\n" in err
+    assert "warning" not in err
     assert "trt-int8 (the fastest that agrees with ONNX Runtime here" in err
     assert "on TensorRT 11.4.0.106 on Orin (fake), with CUDA graphs" in err
     assert GPU.allocations == 0
