@@ -66,6 +66,7 @@ def examine(
         _cameras(root),
         _microphones(found["pyaudio"]),
         _gpu(found["gpu"]),
+        *_tensorrt(found),
     ]
     return [*findings, *_jetson(root, found)]
 
@@ -182,6 +183,24 @@ def _gpu(found: Mapping[str, Any]) -> Finding:
     cuda = int(found["cuda"])
     driver = f"driver for CUDA {cuda // 1000}.{cuda % 1000 // 10}"
     return Finding("devices", "GPU", "ok", f"{', '.join(names)}; {driver}")
+
+
+def _tensorrt(found: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """Tell whether the GPU, where there is one, can run engines."""
+    if not found["gpu"].get("devices"):
+        return []
+    lacks = [name for name in ("tensorrt", "pycuda") if not _imports(found[name])]
+    if lacks:
+        detail = f"the GPU is idle: lacks {' and '.join(lacks)}"
+        mend = "mend what is missing above"
+        return [Finding("devices", "TensorRT", "missing", detail, mend)]
+    graphs = "" if _imports(found["cuda"]) else "; without CUDA graphs"
+    detail = f"runs bundles with graphs for trt-int8 or trt-fp16{graphs}"
+    return [Finding("devices", "TensorRT", "ok", f"{detail}: edge-affect build BUNDLE")]
+
+
+def _imports(found: Mapping[str, Any]) -> bool:
+    return not {"absent", "error"} & found.keys()
 
 
 def _jetson(root: Path, found: Mapping[str, Mapping[str, Any]]) -> list[Finding]:

@@ -85,6 +85,34 @@ def test_doctor_names_the_line_that_installs_what_is_missing(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("changes", "state", "detail"),
+    [
+        ({}, "ok", "runs bundles with graphs for trt-int8 or trt-fp16: edge-affect"),
+        ({"cuda": {"absent": "no"}}, "ok", "trt-fp16; without CUDA graphs"),
+        ({"tensorrt": {"error": "libnvinfer"}}, "missing", "lacks tensorrt"),
+        (
+            {"tensorrt": {"absent": "no"}, "pycuda": {"error": "no libcuda"}},
+            "missing",
+            "the GPU is idle: lacks tensorrt and pycuda",
+        ),
+    ],
+)
+def test_doctor_says_whether_a_gpu_can_run_engines(
+    tmp_path: Path, changes: dict[str, Any], state: str, detail: str
+) -> None:
+    """With a GPU, what its backend lacks is named."""
+    finding = _named(examine(tmp_path, _found(**changes)), "TensorRT")
+    assert finding.state == state
+    assert detail in finding.detail
+
+
+def test_doctor_asks_nothing_of_tensorrt_without_a_gpu(tmp_path: Path) -> None:
+    """Most machines have none, and lack nothing."""
+    findings = examine(tmp_path, _found(gpu={"devices": []}))
+    assert "TensorRT" not in {finding.name for finding in findings}
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"numpy": {"absent": "No module named 'numpy'"}},
