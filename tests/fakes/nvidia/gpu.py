@@ -54,6 +54,7 @@ class Gpu:
         self.refuse_capture = False
         self.fail_copies = False
         self.room_bytes = 1 << 30
+        self.allocs_left = 1 << 30
         self.refused = ""
         self.streams: dict[int, Stream] = {}
         self.streams_alive = 0
@@ -89,7 +90,9 @@ class Gpu:
         self.check_current()
         if threading.get_ident() in self._capturing():
             raise CudaError("operation not permitted when stream is capturing")
-        if sum(map(len, self._memory.values())) + size > self.room_bytes:
+        self.allocs_left -= 1
+        used = sum(map(len, self._memory.values()))
+        if self.allocs_left < 0 or used + size > self.room_bytes:
             raise CudaError("cuMemAlloc failed: out of memory")
         with self._lock:
             start = self._next

@@ -292,6 +292,24 @@ def test_tensorrt_tells_of_a_gpu_that_is_full(found: Libraries) -> None:
     assert _count(runner, runner.new_state(), 1) == 1
 
 
+@pytest.mark.parametrize("allocs", range(8))
+def test_tensorrt_survives_any_allocation_that_fails(
+    found: Libraries, allocs: int
+) -> None:
+    """Whichever one fails, other streams go on and the next one finds its memory."""
+    runner = _runner(found, TINY, LINKS)
+    running, late = runner.new_state(), runner.new_state()
+    inputs = _zeros(runner, "affect")
+    first = runner.step(running, "affect", inputs)["valence"]
+    GPU.allocs_left = allocs
+    with pytest.raises(RunnerError, match=r"^face: the GPU failed .*out of memory"):
+        runner.step(late, "affect", inputs)
+    runner.step(running, "affect", inputs)
+    GPU.allocs_left = 1_000
+    assert np.array_equal(runner.step(late, "affect", inputs)["valence"], first)
+    assert GPU.depth == 0
+
+
 def test_tensorrt_tells_of_a_gpu_that_went_away(found: Libraries) -> None:
     """A GPU that the driver no longer has is a line too."""
     engine = engine_of(found, COUNTER)
