@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_MS, NS_PER_S
 from edge_affect.config import StreamConfig
 from edge_affect.errors import NonFiniteError
-from edge_affect.model.affect import AffectReading, Evidence
+from edge_affect.model.affect import AffectReading, Evidence, Vector
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.cell import Cell
 from edge_affect.realtime.health import (
@@ -19,10 +22,10 @@ from edge_affect.realtime.health import (
     fusable,
     voice_health,
 )
-from edge_affect.realtime.ladder import RUNGS
+from edge_affect.realtime.ladder import RUNGS, Rung
 from edge_affect.realtime.vision import VisionPath
 from edge_affect.realtime.voice import Hop, VoicePath
-from edge_affect.types import AudioChunk, Estimate, Frame, Health, HealthState
+from edge_affect.types import AudioChunk, Estimate, Health, HealthState
 
 _LOG = logging.getLogger(__name__)
 
@@ -71,10 +74,37 @@ class CellStepper:
             self._vision.reset()
             self._forget()
         self._last_ns = cell.t_ns
-        reasons: tuple[str, ...] = ()
+        image = None
         if cell.frame is not None:
-            reasons = self._see(cell.frame, self._detect_every * rung.detect_share)
-        seen = self._vision.input_at(cell.t_ns)
+            every = self._detect_every * rung.detect_share
+            image = self._vision.look(cell.frame, every)
+        if image is not None and self._goes_together(cell, rung):
+            try:
+                return self._finish(cell, (), image)
+            except NonFiniteError as error:
+                # Nothing was kept: each graph by itself shows which one it was.
+                _LOG.debug("cell %d is stepped graph by graph: %s", cell.index, error)
+        reasons = () if image is None else self._see(image)
+        return self._finish(cell, reasons)
+
+    def _goes_together(self, cell: Cell, rung: Rung) -> bool:
+        """Tell whether the newest face and the step that it is for take one launch."""
+        if not (self._graphs.runner.launches_links and rung.gives_values):
+            return False
+        seen = self._vision.input_at(cell.t_ns, with_face=True)
+        frame_ns = self._vision.frame_ns or 0
+        forgets = self._face_ns is not None and frame_ns - self._face_ns > FORGET_NS
+        return fusable(face_health(seen)[0]) and not forgets
+
+    def _finish(
+        self,
+        cell: Cell,
+        reasons: tuple[str, ...],
+        image: NDArray[np.uint8] | None = None,
+    ) -> Estimate:
+        """Return the estimate of ``cell``; read the face ``image`` along with it."""
+        rung = RUNGS[cell.rung]
+        seen = self._vision.input_at(cell.t_ns, with_face=image is not None)
         face_state, face_reasons = face_health(seen)
         hop, heard = self.voice.use(cell.t_ns, cell.hop)
         voice_state, voice_reasons = voice_health(heard)
@@ -84,8 +114,10 @@ class CellStepper:
             tuple(sorted({*reasons, *face_reasons, *voice_reasons})),
         )
         # Stepped in every cell, as in training; what nothing supports is not told.
-        reading = None
-        if rung.gives_values:
+        reading: AffectReading | None = None
+        if image is not None:
+            reading = self._read_together(cell, hop, image)
+        elif rung.gives_values:
             try:
                 reading = self._read(cell, hop, health)
             except NonFiniteError as error:
@@ -110,11 +142,11 @@ class CellStepper:
             driver=self._vision.driver,
         )
 
-    def _see(self, frame: Frame, detect_every: int) -> tuple[str, ...]:
+    def _see(self, image: NDArray[np.uint8]) -> tuple[str, ...]:
         try:
-            self._vision.see(frame, detect_every)
+            self._vision.read(image)
         except NonFiniteError as error:
-            _LOG.debug("frame %d left out: %s", frame.index, error)
+            _LOG.debug("a frame was left out: %s", error)
             return (NON_FINITE,)
         before_ns, face_ns = self._face_ns, self._vision.face_ns
         if face_ns is not None:
@@ -128,16 +160,34 @@ class CellStepper:
 
     def _read(self, cell: Cell, hop: Hop | None, health: Health) -> AffectReading:
         reading = self._vision.reading
-        face_ns = self._vision.face_ns or 0
         with_face = reading is not None and fusable(health.face)
-        evidence = Evidence(
-            reading.embedding if reading is not None and with_face else None,
-            (cell.t_ns - face_ns) / NS_PER_S if with_face else 0.0,
-            None if hop is None else hop.reading.embedding,
-            0.0 if hop is None else (cell.t_ns - hop.end_ns) / NS_PER_S,
-        )
+        embedding = reading.embedding if reading is not None and with_face else None
+        face_ns = self._vision.face_ns if with_face else None
+        evidence = _evidence(cell, embedding, face_ns, hop)
         with self._times.measure("affect"):
             return self._graphs.affect(self._state, evidence)
+
+    def _read_together(
+        self, cell: Cell, hop: Hop | None, image: NDArray[np.uint8]
+    ) -> AffectReading:
+        """Read the last frame's face and take the step in one launch."""
+        evidence = _evidence(cell, None, self._vision.frame_ns, hop)
+        with self._times.measure("affect"):
+            face, affect = self._graphs.face_and_affect(self._state, image, evidence)
+        self._vision.take(face)
+        self._face_ns = self._vision.face_ns
+        return affect
+
+
+def _evidence(
+    cell: Cell, face: Vector | None, face_ns: int | None, hop: Hop | None
+) -> Evidence:
+    return Evidence(
+        face,
+        0.0 if face_ns is None else (cell.t_ns - face_ns) / NS_PER_S,
+        None if hop is None else hop.reading.embedding,
+        0.0 if hop is None else (cell.t_ns - hop.end_ns) / NS_PER_S,
+    )
 
 
 def _has_input(hop: Hop | None, health: Health) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_S
 from edge_affect.config import CameraMount
@@ -57,8 +60,12 @@ class VisionPath:
         self._reasons = ()
         self.reading = self.frame_ns = self.face_ns = self.driver = None
 
-    def see(self, frame: Frame, detect_every: int) -> None:
-        """Take one frame, detecting again every ``detect_every`` frames."""
+    def look(self, frame: Frame, detect_every: int) -> NDArray[np.uint8] | None:
+        """Take one frame, detecting again every ``detect_every`` frames.
+
+        Returns:
+            The aligned face, for ``read`` or ``take``; None where there is none.
+        """
         gap = self.frame_ns is not None
         gap = gap and frame.t_capture_ns - (self.frame_ns or 0) > FORGET_NS
         if gap:
@@ -68,21 +75,35 @@ class VisionPath:
         with self._times.measure("locate"):
             self._reasons = self._quality.check(straight)
             if FROZEN in self._reasons:
-                return  # nothing new was seen, so the face ages as if it were gone
+                return None  # nothing new was seen: the face ages as if it were gone
             face = self._tracker.update(straight, detect_every)
         if face is None:
-            return
+            return None
         with self._times.measure("align"):
-            image = align_face(straight, face)
-        with self._times.measure("face"):
-            self.reading = self._graphs.face(self._state, image)
-        self.face_ns = frame.t_capture_ns
-        self.driver = self._driver.update(self.face_ns, self.reading)
+            return align_face(straight, face)
 
-    def input_at(self, t_ns: int) -> FaceInput:
-        """Return what health needs to know at ``t_ns``."""
+    def read(self, image: NDArray[np.uint8]) -> None:
+        """Read the face that the last frame showed."""
+        with self._times.measure("face"):
+            reading = self._graphs.face(self._state, image)
+        self.take(reading)
+
+    def take(self, reading: FaceReading) -> None:
+        """Take what was read of the last frame's face."""
+        self.reading = reading
+        self.face_ns = self.frame_ns
+        self.driver = self._driver.update(self.face_ns or 0, reading)
+
+    def input_at(self, t_ns: int, *, with_face: bool = False) -> FaceInput:
+        """Return what health needs to know at ``t_ns``.
+
+        Args:
+            t_ns: The step's time.
+            with_face: Whether the last frame's face counts as read already.
+        """
+        face_ns = self.frame_ns if with_face else self.face_ns
         return FaceInput(
             None if self.frame_ns is None else max(0, t_ns - self.frame_ns),
-            None if self.face_ns is None else max(0, t_ns - self.face_ns),
+            None if face_ns is None else max(0, t_ns - face_ns),
             self._reasons,
         )

@@ -120,6 +120,11 @@ class Runner(ABC):
         """The provider that really runs the graphs."""
 
     @property
+    def launches_links(self) -> bool:
+        """Whether linked graphs stepped together take one launch in place of many."""
+        return False
+
+    @property
     def signatures(self) -> dict[str, Signature]:
         """Signature of each graph."""
         return self._signatures

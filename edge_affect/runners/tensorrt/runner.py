@@ -88,6 +88,11 @@ class TensorRtRunner(Runner):
         graphs = f"without CUDA graphs: {why}" if why else "with CUDA graphs"
         return f"TensorRT {found.tensorrt.__version__} on {found.gpu.name}, {graphs}"
 
+    @property
+    def launches_links(self) -> bool:
+        """Whether there are linked graphs: they are one launch."""
+        return bool(self._links)
+
     def new_state(self) -> TensorRtState:
         """Return the state of a stream that has seen nothing."""
         state = TensorRtState()
