@@ -12,6 +12,8 @@ from edge_affect.sensing.align import box_from_points
 from edge_affect.sensing.faces import overlap
 from edge_affect.types import Face
 
+NEAR = 0.1
+"""Mean distance of a face's points, in eye distances, below which it is well marked."""
 LEAST_OVERLAP = 0.5
 """Share of the union that a found face must have in common with the true one."""
 
@@ -36,6 +38,8 @@ class Found:
     """Share of the true faces that were found."""
     point_error: float
     """Mean distance of the points of the found ones, in eye distances."""
+    marked: float
+    """Share of the true faces that were found and well marked."""
     false_faces: float
     """False faces per picture."""
     threshold: float
@@ -85,6 +89,9 @@ def figures_at(matches: Sequence[Matches], threshold: float) -> Found:
     return Found(
         recall=float(is_found.mean()) if len(hits) else float("nan"),
         point_error=float(np.mean(told)) if len(told) else float("nan"),
+        marked=float((is_found & (errors < NEAR)).mean())
+        if len(hits)
+        else float("nan"),
         false_faces=float((false >= threshold).sum() / len(matches)),
         threshold=threshold,
     )
