@@ -103,7 +103,7 @@ def _manifest(settings: PackSettings, files: Mapping[str, bytes]) -> dict[str, o
     if not path.exists():
         raise BundleError(
             f"{path}: is not there; expected --card with what is known of the graphs, "
-            "such as deploy/cards/edge-affect-thin.json"
+            "such as deploy/cards/edge-affect-s.json"
         )
     parsed = parse_json(read_file(path), path.name)
     Fields(parsed, path.name, CARD_KEYS, ("preprocessing",))

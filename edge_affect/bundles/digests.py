@@ -1,8 +1,6 @@
 """Digests of the shipped bundles; ``python -m deploy pack --ship`` writes them."""
 
 DIGESTS: dict[str, str] = {
-    "edge-affect-thin": (
-        "614a77377746405ebbd39e140fec56d1a47d6269858223e87cb160dedb9a4462"
-    ),
+    "edge-affect-s": "8479804ab8d66d8d2d1c5d0651fa0c6734f7a1f4e2df299128b12ed6a7443d9b",
 }
 """Name of the bundle → SHA-256 of its manifest, hex."""

@@ -11,7 +11,7 @@ from edge_affect.types import HealthState
 pytestmark = [
     pytest.mark.gst,
     pytest.mark.skipif(
-        not shipped_folder("edge-affect-thin").exists(), reason="no bundle is shipped"
+        not shipped_folder("edge-affect-s").exists(), reason="no bundle is shipped"
     ),
 ]
 CAPS = "video/x-raw,width=320,height=240,framerate=30/1,format={}"

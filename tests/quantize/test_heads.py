@@ -33,9 +33,7 @@ from tests.quantize.conftest import net_of, tiny_graph
 from training.data.signals import FACE_UNITS
 
 pytestmark = pytest.mark.torch
-CARD = (
-    Path(__file__).resolve().parents[2] / "deploy" / "cards" / "edge-affect-thin.json"
-)
+CARD = Path(__file__).resolve().parents[2] / "deploy" / "cards" / "edge-affect-s.json"
 PER_CHANNEL = SCHEMES["W8A8_PER_CHANNEL"]
 EMOTION_LAYERS: dict[str, tuple[str, ...]] = {
     "locator": (),

@@ -16,6 +16,16 @@ _CABIN = (320, 240)
 _PIECES = 4
 """Pieces along each side that a face is cut to."""
 
+LETTERED = 0.3
+"""Share of the grounds with lettering: round letters in a row look like eyes."""
+_FONTS = (
+    cv2.FONT_HERSHEY_DUPLEX,
+    cv2.FONT_HERSHEY_TRIPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
+    cv2.FONT_HERSHEY_COMPLEX,
+)
+_LETTERS = "abcdeghmnopqsuABCDEGHMOPQRS0123456889.:-"
+
 Picture = NDArray[np.uint8]
 
 
@@ -53,6 +63,9 @@ def draw_backdrop(
     picture = _ground(random, size)
     for _ in range(random.integers(0, 40)):
         _draw_shape(random, picture)
+    if random.random() < LETTERED:
+        for _ in range(random.integers(1, 4)):
+            _draw_letters(random, picture)
     if random.random() < 0.5:
         blurred = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.5, 3.0))
         return np.asarray(blurred, np.uint8)
@@ -117,3 +130,20 @@ def _draw_shape(random: np.random.Generator, picture: Picture) -> None:
         thick = -1 if random.random() < 0.7 else int(random.integers(1, 5))
         box = (*middle.astype(int).tolist(), *sides.tolist())
         cv2.rectangle(picture, box, level, thick)
+
+
+def _draw_letters(random: np.random.Generator, picture: Picture) -> None:
+    """Write a word, most of the time with an outline."""
+    height, width = picture.shape
+    word = "".join(random.choice(list(_LETTERS), random.integers(2, 12)))
+    place = (random.random(2) * [width, height]).astype(int) - [width // 4, 0]
+    font = _FONTS[random.integers(len(_FONTS))]
+    scale = float(np.exp(random.uniform(-0.7, 1.4)))
+    thick = max(1, round(scale * random.uniform(1, 6)))
+    levels = random.uniform(0, 255, 2)
+    wider = round(scale * random.uniform(1, 5)) * int(random.random() < 0.7)
+    layers = ((thick + 2 * wider, levels[0]), (thick, levels[1]))
+    for stroke, level in layers[0 if wider else 1 :]:
+        cv2.putText(
+            picture, word, place, font, scale, float(level), stroke, cv2.LINE_AA
+        )

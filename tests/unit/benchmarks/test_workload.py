@@ -109,7 +109,7 @@ def test_count_graph_refuses_a_shape_that_is_not_fixed() -> None:
 
 
 @pytest.mark.skipif(
-    not shipped_folder("edge-affect-thin").exists(), reason="no bundle is shipped"
+    not shipped_folder("edge-affect-s").exists(), reason="no bundle is shipped"
 )
 def test_count_graph_is_the_same_for_every_target_of_a_graph() -> None:
     """Float or quantized, a graph is one network: quantizers add nothing."""

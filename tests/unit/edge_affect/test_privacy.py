@@ -59,7 +59,7 @@ def _watched_run(folder: Path, *arguments: str, **variables: str) -> list[str]:
 
 
 @pytest.mark.skipif(
-    not shipped_folder("edge-affect-thin").exists(), reason="no bundle is shipped"
+    not shipped_folder("edge-affect-s").exists(), reason="no bundle is shipped"
 )
 def test_run_opens_no_socket_and_writes_the_record_alone(tmp_path: Path) -> None:
     """Camera and sound in: the only thing written is the record that was asked for."""
@@ -78,7 +78,7 @@ def test_run_opens_no_socket_and_writes_the_record_alone(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(
-    not shipped_folder("edge-affect-thin").exists(), reason="no bundle is shipped"
+    not shipped_folder("edge-affect-s").exists(), reason="no bundle is shipped"
 )
 def test_run_of_a_service_tells_its_manager_that_it_lives_and_no_more(
     tmp_path: Path,
@@ -120,7 +120,7 @@ def test_doctor_wakes_no_telemetry(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(
-    not shipped_folder("edge-affect-thin").exists(), reason="no bundle is shipped"
+    not shipped_folder("edge-affect-s").exists(), reason="no bundle is shipped"
 )
 def test_record_holds_single_numbers_and_names_alone(tmp_path: Path) -> None:
     """No line of a record could hold an image, sound, landmarks or an embedding."""

@@ -41,7 +41,7 @@ def train(config: LocatorTraining, inputs: Inputs, out: Path) -> Path:
 def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
     """Return figures on scenes with photographs that were held out.
 
-    At the threshold that gave one false face in a hundred scenes to select by.
+    At the threshold that gave no false face in the scenes to select by.
 
     Raises:
         DataError: The checkpoint or the data root is not usable.
