@@ -15,7 +15,7 @@ import edge_affect as ea
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock, SystemClock
 from edge_affect.errors import UsageError
 from edge_affect.model.bundle import load_bundle
-from edge_affect.realtime import live as realtime_live
+from edge_affect.realtime import feed as realtime_feed
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.loop import LoopTiming, StreamLoop
 from edge_affect.realtime.stepper import CellStepper
@@ -223,7 +223,7 @@ def test_replay_of_a_run_that_went_down_the_ladder(phase: int) -> None:
 
 def test_replay_of_a_run_that_lost_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks that a full ring pushed out are in the record and not heard again."""
-    monkeypatch.setattr(realtime_live, "_RING_SAMPLES", 3_200)
+    monkeypatch.setattr(realtime_feed, "_RING_SAMPLES", 3_200)
 
     class Stall:
         def open(self, header: RunHeader) -> None:

@@ -1,0 +1,132 @@
+"""What stands between readers and the loop: the newest frame, waiting sound, turns."""
+
+from __future__ import annotations
+
+import threading
+
+from edge_affect.clock import NS_PER_S, Clock
+from edge_affect.realtime.accounts import BUSY, CLOSED
+from edge_affect.realtime.loop import StreamLoop
+from edge_affect.realtime.slots import LatestSlot, SampleRing
+from edge_affect.types import SAMPLE_RATE_HZ, AudioChunk, Frame
+
+_FIRST_FRAME_NS = NS_PER_S
+"""Without a frame for so long after the start, the grid is laid without one."""
+_RING_SAMPLES = 2 * SAMPLE_RATE_HZ
+
+
+class LoopFeed:
+    """Takes items from any thread; one thread steps the loop with them.
+
+    It makes no thread of its own, so a simulated run in one thread takes the very turns
+    that a live stream takes.
+    """
+
+    def __init__(self, loop: StreamLoop, clock: Clock) -> None:
+        """Start empty; the time without a frame counts from now.
+
+        Args:
+            loop: What is stepped.
+            clock: Tells the time.
+        """
+        self._loop = loop
+        self._clock = clock
+        self._start_ns = clock.now_ns()
+        self._changed = threading.Condition()
+        self._frames: LatestSlot[Frame] = LatestSlot(self._changed)
+        self._sound = SampleRing(_RING_SAMPLES, self._changed)
+        self._stopped = threading.Event()
+        self._ended = threading.Event()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Ask ``run`` to return; at once, from any thread."""
+        self._stopped.set()
+        self._wake()
+
+    def end(self) -> None:
+        """Let ``run`` return once everything that came is stepped."""
+        self._ended.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def take(self, item: Frame | AudioChunk) -> None:
+        """Take one item from a reader and account for it."""
+        if isinstance(item, AudioChunk):
+            self._sound.put(item)
+        elif self._loop.accounts.arrive(item.index):
+            if self._stopped.is_set():
+                self._loop.accounts.drop(CLOSED)
+            elif self._frames.put(item):
+                self._loop.accounts.drop(BUSY)
+
+    @property
+    def frame_waits(self) -> bool:
+        """Whether a frame was taken and not stepped yet."""
+        return self._frames.filled
+
+    @property
+    def lost_samples(self) -> int:
+        """Samples that were pushed out before they could be heard."""
+        return self._sound.dropped_samples
+
+    def take_lost_chunks(self) -> tuple[tuple[int, int], ...]:
+        """Return the runs of chunks that were pushed out since this was asked last."""
+        return self._sound.take_lost()
+
+    def drop_waiting(self) -> None:
+        """Account for a frame that will not be stepped any more."""
+        if self._frames.take() is not None:
+            self._loop.accounts.drop(CLOSED)
+
+    def run(self) -> None:
+        """Step the loop until ``stop``, or until ``end`` and nothing is left."""
+        try:
+            while not self._stopped.is_set():
+                self._wait()
+                ended = self._ended.is_set()  # read first: what came before it is seen
+                if not self._turn() and ended:
+                    break
+        finally:
+            self._stopped.set()
+            self.drop_waiting()
+
+    def _due_ns(self) -> int:
+        due_ns = self._loop.due_ns()
+        return self._start_ns + _FIRST_FRAME_NS if due_ns is None else due_ns
+
+    def _wait(self) -> None:
+        with self._changed:
+            while not (
+                self._frames.filled
+                or self._sound.filled
+                or self._stopped.is_set()
+                or self._ended.is_set()
+                or self._clock.now_ns() >= self._due_ns()
+            ):
+                self._clock.wait(self._changed, self._due_ns())
+
+    def _turn(self) -> bool:
+        """Step what can be stepped, then hear; return whether anything came."""
+        now_ns = self._clock.now_ns()
+        self._loop.catch_up(now_ns)
+        frame = self._frames.take()
+        if frame is not None:
+            self._loop.see(frame)
+        elif now_ns >= self._due_ns():
+            self._loop.wake(now_ns)
+        # The estimate is out; sound may take the rest of the time.
+        chunk = self._sound.take()
+        while chunk is not None:
+            self._loop.hear(chunk)
+            if self._frames.filled:
+                return True
+            chunk = self._sound.take()
+        return frame is not None
