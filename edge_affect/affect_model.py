@@ -15,9 +15,10 @@ from edge_affect.model.golden import check_golden
 from edge_affect.pixels import PixelFormat, check_pixels
 from edge_affect.runners.choices import Choice
 from edge_affect.runners.select import make_runner
-from edge_affect.sensing.align import align_face
+from edge_affect.sensing.align import Box, align_face
 from edge_affect.sensing.locator import HaarLocator, Locator, locator_maker
 from edge_affect.sensing.preprocessing import check_preprocessing
+from edge_affect.sensing.tracker import FaceTracker, Tracker
 from edge_affect.types import Frame, StillEstimate
 from edge_affect.update.start import start_installed
 from edge_affect.update.trial import Trial
@@ -108,6 +109,14 @@ class AffectModel:
         model, trial = start_installed(make)
         model.trial = trial
         return model
+
+    def new_tracker(self, roi: Box) -> Tracker:
+        """Return a tracker without a face, for one stream.
+
+        Args:
+            roi: Where the driver's face may be, as shares of the picture.
+        """
+        return FaceTracker(self.new_locator(), roi)
 
     def still(self, image: NDArray[np.uint8]) -> StillEstimate:
         """Read one picture without any context.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_MS, NS_PER_S
 from edge_affect.config import StreamConfig
-from edge_affect.errors import NonFiniteError
+from edge_affect.errors import NonFiniteError, RunnerError
 from edge_affect.model.affect import AffectReading, Evidence, Vector
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.cell import Cell
@@ -33,6 +34,12 @@ FORGET_NS = NS_PER_S
 """A gap between steps, or between faces, longer than this resets the state."""
 SPEECH = 0.5
 """Speech probability from which a voice alone carries an estimate."""
+MODEL_FAILED = "model_failed"
+DEAD_NS = 10 * NS_PER_S
+"""A graph that failed in every step for so long will not come back by itself."""
+_READ = tuple(field.name for field in fields(AffectReading))
+_LEFT_OUT = (RunnerError, MemoryError)
+"""What costs one frame, hop or cell, and not the stream."""
 
 
 class CellStepper:
@@ -50,21 +57,32 @@ class CellStepper:
         self.voice = VoicePath(model.graphs, self._state, lag_ns, times)
         self._last_ns: int | None = None
         self._face_ns: int | None = None
+        self._failing_ns: dict[str, int] = {}
 
     def hear(self, chunk: AudioChunk) -> None:
-        """Take one chunk of sound; a hop that is not finite is left out."""
+        """Take one chunk of sound; a hop that failed or is not finite is left out.
+
+        Raises:
+            RunnerError: The voice graph has failed for ``DEAD_NS``.
+        """
         try:
             self.voice.hear(chunk)
-        except NonFiniteError as error:
+        except _LEFT_OUT as error:
             self.voice.reset()
-            _LOG.debug("sound left out: %s", error)
+            self._left_out("voice", chunk.t_capture_ns, error)
+        else:
+            self._failing_ns.pop("voice", None)
 
     def choose_hop(self, t_ns: int) -> int | None:
         """Return the voice hop that a step at ``t_ns`` would use now."""
         return self.voice.choose(t_ns)
 
     def step(self, cell: Cell) -> Estimate:
-        """Return the estimate of ``cell``, without stream time, age and drops."""
+        """Return the estimate of ``cell``, without stream time, age and drops.
+
+        Raises:
+            RunnerError: The face or the affect graph has failed for ``DEAD_NS``.
+        """
         with self._times.measure("step"):
             return self._step(cell)
 
@@ -74,18 +92,28 @@ class CellStepper:
             self._vision.reset()
             self._forget()
         self._last_ns = cell.t_ns
-        image = None
-        if cell.frame is not None:
-            every = self._detect_every * rung.detect_share
-            image = self._vision.look(cell.frame, every)
+        image, reasons = self._look(cell, rung)
         if image is not None and self._goes_together(cell, rung):
             try:
                 return self._finish(cell, (), image)
-            except NonFiniteError as error:
+            except _LEFT_OUT as error:
                 # Nothing was kept: each graph by itself shows which one it was.
                 _LOG.debug("cell %d is stepped graph by graph: %s", cell.index, error)
-        reasons = () if image is None else self._see(image)
+        if image is not None:
+            reasons = self._see(image, cell.t_ns)
         return self._finish(cell, reasons)
+
+    def _look(
+        self, cell: Cell, rung: Rung
+    ) -> tuple[NDArray[np.uint8] | None, tuple[str, ...]]:
+        """Return the face to read in the cell's frame, or why there is none."""
+        if cell.frame is None:
+            return None, ()
+        try:
+            every = self._detect_every * rung.detect_share
+            return self._vision.look(cell.frame, every), ()
+        except _LEFT_OUT as error:
+            return None, (self._left_out("face", cell.t_ns, error),)
 
     def _goes_together(self, cell: Cell, rung: Rung) -> bool:
         """Tell whether the newest face and the step that it is for take one launch."""
@@ -120,9 +148,9 @@ class CellStepper:
         elif rung.gives_values:
             try:
                 reading = self._read(cell, hop, health)
-            except NonFiniteError as error:
-                _LOG.debug("cell %d left out: %s", cell.index, error)
-                told = tuple(sorted({*health.reasons, NON_FINITE}))
+            except _LEFT_OUT as error:
+                why = self._left_out("affect", cell.t_ns, error)
+                told = tuple(sorted({*health.reasons, why}))
                 health = replace(health, reasons=told)
         if not _has_input(hop, health):
             reading = None
@@ -142,12 +170,12 @@ class CellStepper:
             driver=self._vision.driver,
         )
 
-    def _see(self, image: NDArray[np.uint8]) -> tuple[str, ...]:
+    def _see(self, image: NDArray[np.uint8], t_ns: int) -> tuple[str, ...]:
         try:
             self._vision.read(image)
-        except NonFiniteError as error:
-            _LOG.debug("a frame was left out: %s", error)
-            return (NON_FINITE,)
+        except _LEFT_OUT as error:
+            return (self._left_out("face", t_ns, error),)
+        self._failing_ns.pop("face", None)
         before_ns, face_ns = self._face_ns, self._vision.face_ns
         if face_ns is not None:
             self._face_ns = face_ns
@@ -158,6 +186,15 @@ class CellStepper:
     def _forget(self) -> None:
         self._graphs.runner.reset(self._state, "affect")
 
+    def _left_out(self, graph: str, t_ns: int, error: Exception) -> str:
+        """Return the reason code of ``error``; raise it when it will not cease."""
+        _LOG.debug("%s left out at %d ns: %s", graph, t_ns, error)
+        if isinstance(error, NonFiniteError):
+            return NON_FINITE
+        if t_ns - self._failing_ns.setdefault(graph, t_ns) >= DEAD_NS:
+            raise error
+        return MODEL_FAILED
+
     def _read(self, cell: Cell, hop: Hop | None, health: Health) -> AffectReading:
         reading = self._vision.reading
         with_face = reading is not None and fusable(health.face)
@@ -165,7 +202,9 @@ class CellStepper:
         face_ns = self._vision.face_ns if with_face else None
         evidence = _evidence(cell, embedding, face_ns, hop)
         with self._times.measure("affect"):
-            return self._graphs.affect(self._state, evidence)
+            affect = self._graphs.affect(self._state, evidence)
+        self._failing_ns.pop("affect", None)
+        return affect
 
     def _read_together(
         self, cell: Cell, hop: Hop | None, image: NDArray[np.uint8]
@@ -174,6 +213,7 @@ class CellStepper:
         evidence = _evidence(cell, None, self._vision.frame_ns, hop)
         with self._times.measure("affect"):
             face, affect = self._graphs.face_and_affect(self._state, image, evidence)
+        self._failing_ns.clear()
         self._vision.take(face)
         self._face_ns = self._vision.face_ns
         return affect
@@ -200,7 +240,9 @@ def _has_input(hop: Hop | None, health: Health) -> bool:
 def _estimate(
     cell: Cell, health: Health, reading: AffectReading | None, face_age_ns: int | None
 ) -> Estimate:
-    values = {} if reading is None else asdict(reading)
+    values: dict[str, Any] = {}
+    if reading is not None:
+        values = {name: getattr(reading, name) for name in _READ}
     confidence = None
     if values.get("expression"):
         confidence = max(values["expression"].values())

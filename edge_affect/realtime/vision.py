@@ -18,7 +18,6 @@ from edge_affect.runners.base import StreamState
 from edge_affect.sensing.align import align_face
 from edge_affect.sensing.mount import upright
 from edge_affect.sensing.quality import FrameQuality
-from edge_affect.sensing.tracker import FaceTracker
 from edge_affect.types import Frame
 
 FORGET_NS = NS_PER_S
@@ -39,7 +38,7 @@ class VisionPath:
         self._state = state
         self._mount = mount
         self._times = times
-        self._tracker = FaceTracker(model.new_locator(), mount.driver_roi)
+        self._tracker = model.new_tracker(mount.driver_roi)
         self._quality = FrameQuality(STALE_NS)
         self._reasons: tuple[str, ...] = ()
         self._driver = DriverSignals()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from edge_affect.sensing.align import Box
 from edge_affect.sensing.flow import View, follow
@@ -23,6 +24,16 @@ _MISS = 0.6
 """A detection that does not see the tracked face lowers its score by this factor."""
 _LARGER = 1.25
 """Another face must be this many times wider to take the place of the tracked one."""
+
+
+class Tracker(Protocol):
+    """Tells where the driver's face is, frame by frame."""
+
+    def reset(self) -> None:
+        """Forget the face."""
+
+    def update(self, frame: Frame, detect_every: int) -> Face | None:
+        """Take the next frame and return where the driver's face is in it."""
 
 
 @dataclass(frozen=True, slots=True)

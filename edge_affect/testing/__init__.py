@@ -1,10 +1,11 @@
 """Fakes for tests: scripted sources, a runner and a model of known arithmetic.
 
-Only tests import this package.
+Only tests and benchmarks import this package.
 """
 
 from __future__ import annotations
 
+from edge_affect.testing.clock import EventClock
 from edge_affect.testing.model import (
     CentreLocator,
     FakeModel,
@@ -27,6 +28,7 @@ from edge_affect.testing.values import (
 
 __all__ = [
     "CentreLocator",
+    "EventClock",
     "FakeModel",
     "FakeRunner",
     "ScriptedMicrophone",

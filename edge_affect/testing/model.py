@@ -19,6 +19,9 @@ from edge_affect.model.preprocessing import (
 )
 from edge_affect.runners.base import Runner, Signature, StreamState, Tensors
 from edge_affect.runners.choices import Choice
+from edge_affect.sensing.align import Box
+from edge_affect.sensing.locator import Locator
+from edge_affect.sensing.tracker import Tracker
 from edge_affect.types import SAMPLE_RATE_HZ, Face, Frame
 
 _FACE = Signature(
@@ -145,15 +148,51 @@ class CentreLocator:
         return [Face((left, top, side, side), score=1.0)]
 
 
+class LocatingTracker:
+    """Locates the face in every frame and remembers nothing: cheap in long runs."""
+
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
+
+    def reset(self) -> None:
+        """Have nothing to forget."""
+
+    def update(self, frame: Frame, detect_every: int) -> Face | None:
+        """Return the first face that is found."""
+        del detect_every
+        return next(iter(self._locator.locate(frame)), None)
+
+
 class FakeModel(AffectModel):
     """A model over ``FakeRunner`` and ``CentreLocator``; loads nothing."""
 
-    def __init__(self, purpose: str = "research") -> None:
+    def __init__(
+        self,
+        purpose: str = "research",
+        *,
+        runner: Runner | None = None,
+        tracks: bool = True,
+    ) -> None:
+        """Put the fakes together.
+
+        Args:
+            purpose: What the estimates are for.
+            runner: Runs the graphs; None for a ``FakeRunner``.
+            tracks: Whether faces are followed by the real tracker, or located in
+                every frame.
+        """
         manifest = make_manifest()
         bundle = Bundle(manifest, "ab" * 32, MappingProxyType({}))
-        graphs = AffectGraphs(FakeRunner(), manifest)
+        graphs = AffectGraphs(runner or FakeRunner(), manifest)
+        self._tracks = tracks
         choice = Choice("cpu-fp32", "the only one")
         super().__init__(bundle, purpose, graphs, choice, CentreLocator)
+
+    def new_tracker(self, roi: Box) -> Tracker:
+        """Return a tracker without a face."""
+        if self._tracks:
+            return super().new_tracker(roi)
+        return LocatingTracker(self.new_locator())
 
 
 def make_manifest() -> Manifest:

@@ -1,0 +1,1 @@
+"""The stream left alone for long: faults by script, promises with numbers."""

@@ -1,0 +1,124 @@
+"""What a run does to its process: memory, handles, threads, collector, privacy."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from edge_affect.clock import NS_PER_MS, SystemClock
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
+_FILE_EVENTS = ("os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate")
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What changed from the end of the warm-up to the end of the run."""
+
+    memory_bytes: int
+    """Resident memory more than after warm-up."""
+    handles: int
+    """Open files more."""
+    threads: int
+    """Threads more."""
+    collections: int
+    """Collections of the oldest generation while it ran."""
+    pause_ms: float
+    """Longest collection of any generation."""
+    sockets: int
+    """Sockets that were made or used."""
+    writes: int
+    """Files that were opened for writing, made or moved."""
+
+
+class ProcessWatch:
+    """Watches this process inside ``with``; ``start`` marks the end of the warm-up."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+        self._before = _footprint()
+        self._after = self._before
+        self._collections = 0
+        self._began_ns = 0
+        self._longest_ns = 0
+        self._audit = (0, 0)
+
+    def start(self) -> None:
+        """Take the process as it is now for the one to compare with."""
+        self._before = _footprint()
+
+    def __enter__(self) -> ProcessWatch:
+        """Begin to watch."""
+        _AUDIT.install()
+        self._audit = _AUDIT.sockets, _AUDIT.writes
+        gc.callbacks.append(self._collected)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop watching."""
+        gc.callbacks.remove(self._collected)
+        sockets, writes = self._audit
+        self._audit = _AUDIT.sockets - sockets, _AUDIT.writes - writes
+        self._after = _footprint()
+
+    def _collected(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._began_ns = self._clock.now_ns()
+            return
+        took_ns = self._clock.now_ns() - self._began_ns
+        self._longest_ns = max(self._longest_ns, took_ns)
+        self._collections += info["generation"] == 2
+
+    @property
+    def growth(self) -> Growth:
+        """What changed."""
+        more = [b - a for a, b in zip(self._before, self._after, strict=True)]
+        return Growth(
+            *more, self._collections, self._longest_ns / NS_PER_MS, *self._audit
+        )
+
+
+def _footprint() -> tuple[int, int, int]:
+    """Return resident bytes, open files and threads."""
+    resident = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    files = len(os.listdir("/proc/self/fd"))
+    return resident * _PAGE_BYTES, files, threading.active_count()
+
+
+class _Audit:
+    """Counts what Python audits; a hook cannot be taken out, so there is one."""
+
+    def __init__(self) -> None:
+        self.sockets = 0
+        self.writes = 0
+        self._installed = False
+
+    def install(self) -> None:
+        """Listen from now on; once."""
+        if not self._installed:
+            self._installed = True
+            sys.addaudithook(self._heard)
+
+    def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            flags = arguments[2]
+            self.writes += isinstance(flags, int) and bool(flags & _WRITES)
+        elif event.startswith("socket."):
+            self.sockets += 1
+        elif event in _FILE_EVENTS:
+            self.writes += 1
+
+
+_AUDIT = _Audit()

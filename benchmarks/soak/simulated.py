@@ -1,0 +1,153 @@
+"""A run in simulated time: the real loop over a scripted device, in one thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from benchmarks.soak.device import LATENCY_NS, ScriptedDevice
+from benchmarks.soak.process import Growth, ProcessWatch
+from benchmarks.soak.script import Event, make_script
+from benchmarks.soak.stub import StubRunner
+from benchmarks.soak.watch import Findings, Watch
+from edge_affect.affect_model import AffectModel
+from edge_affect.clock import NS_PER_MS, NS_PER_S
+from edge_affect.config import StreamConfig
+from edge_affect.realtime.budget import StageTimes
+from edge_affect.realtime.feed import LoopFeed
+from edge_affect.realtime.loop import LoopTiming, StreamLoop
+from edge_affect.realtime.slots import BoundedQueue
+from edge_affect.realtime.stepper import CellStepper
+from edge_affect.sinks.record import estimate_record, line_from_record
+from edge_affect.testing import EventClock, FakeModel
+from edge_affect.types import Estimate
+
+START_NS = NS_PER_S
+WARM_UP_SHARE = 0.1
+"""Share of the frames after which memory is looked at first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one simulated run brought up."""
+
+    frames: int
+    """Frames that reached the stream."""
+    cells: int
+    """Estimates that came."""
+    simulated_s: float
+    """Time that passed in the simulation."""
+    digest: str
+    """SHA-256 of the estimates' lines."""
+    findings: Findings
+    growth: Growth
+    misses: int
+    """Steps over the budget, faults included."""
+    read: int
+    """Estimates that the consumer read."""
+    pushed_out: int
+    """Estimates that a stalled consumer lost, counted."""
+
+
+class SimulatedRun:
+    """One device, one loop, one consumer; used once."""
+
+    def __init__(self, seed: int, model: AffectModel | None = None) -> None:
+        """Put the parts together.
+
+        Args:
+            seed: Of the script and the costs.
+            model: What steps; None for the stub, at its costs.
+        """
+        self._seed = seed
+        self._clock = EventClock(START_NS)
+        self._runner = StubRunner(self._clock, seed)
+        model = model or FakeModel(runner=self._runner, tracks=False)
+        config = StreamConfig("research")
+        stepper = CellStepper(model, config, StageTimes(self._clock))
+        rate = model.bundle.manifest.timing.cell_hz
+        wait_ns = NS_PER_S * rate[1] // rate[0] + LATENCY_NS
+        budget_ns = int(config.budget_ms * NS_PER_MS)
+        self._loop = StreamLoop(
+            stepper, self._clock, self._emit, LoopTiming(rate, wait_ns, budget_ns)
+        )
+        self._feed = LoopFeed(self._loop, self._clock)
+        self._device = ScriptedDevice(
+            self._clock, self._runner, self._feed.take, self._stall
+        )
+        self._watch = Watch(self._loop, self._feed, self._device, budget_ns)
+        self._ready: BoundedQueue[Estimate] = BoundedQueue(config.queue_capacity)
+        self._stalled = False
+        self._read = 0
+        self._newest = -1
+        self._digest = hashlib.sha256()
+
+    def run(self, frames: int, tell: Callable[[int], None] = lambda _: None) -> Outcome:
+        """Run until ``frames`` frames have come.
+
+        Args:
+            frames: How many reach the stream, to within an episode.
+            tell: Told now and then how many have come.
+        """
+        process = ProcessWatch()
+        events = self._observed(make_script(self._seed, frames), frames, process, tell)
+        self._clock.follow(self._device.calls(events))
+        with process:
+            self._feed.run()
+        self._consume()
+        self._watch.end()
+        findings = self._watch.findings
+        lost = self._loop.cells - self._read - self._ready.dropped
+        findings.counted["order"] += 1
+        findings.broken["order"] += lost
+        return Outcome(
+            self._device.frames,
+            self._loop.cells,
+            (self._clock.now_ns() - START_NS) / NS_PER_S,
+            self._digest.hexdigest(),
+            findings,
+            process.growth,
+            self._loop.misses,
+            self._read,
+            self._ready.dropped,
+        )
+
+    def _observed(
+        self,
+        events: Iterator[Event],
+        frames: int,
+        process: ProcessWatch,
+        tell: Callable[[int], None],
+    ) -> Iterator[Event]:
+        """Yield ``events``; look at the process after warm-up; end the feed."""
+        warm = False
+        told = -1
+        for event in events:
+            done = self._device.frames
+            if not warm and done >= frames * WARM_UP_SHARE:
+                process.start()
+                warm = True
+            if done // 1_000 != told:
+                told = done // 1_000
+                tell(min(done, frames))
+            yield event
+        self._feed.end()
+
+    def _emit(self, estimate: Estimate) -> None:
+        line = line_from_record(estimate_record(estimate))
+        self._digest.update(line.encode())
+        self._watch.see(estimate, self._clock.now_ns())
+        self._ready.put(estimate)
+        if not self._stalled:
+            self._consume()
+
+    def _stall(self, stalled: bool) -> None:  # noqa: FBT001
+        self._stalled = stalled
+
+    def _consume(self) -> None:
+        while (estimate := self._ready.take()) is not None:
+            if estimate.index <= self._newest:
+                self._watch.findings.broken["order"] += 1
+            self._newest = estimate.index
+            self._read += 1
