@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,6 +27,9 @@ from benchmarks.roofline import (
     read_measured,
     roofline_text,
 )
+from benchmarks.soak.promises import soak
+from benchmarks.soak.realtime import RealtimePlan, soak_realtime
+from benchmarks.soak.rows import render_rows
 from benchmarks.subject import Subject, open_subject
 from benchmarks.table import render
 from benchmarks.targets import measure_targets
@@ -56,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if given.command == "roofline":
             return _roofline(given)
+        if given.command == "soak":
+            return _soak(given, progress)
         measure = {
             "accuracy": _accuracy,
             "compare": _compare,
@@ -145,7 +151,65 @@ def _parser() -> argparse.ArgumentParser:
     add("file", type=Path, metavar="GRAPH", help="face.cpu-fp32.onnx")
     add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
     add("--out", type=Path, required=True, metavar="FILE", help="face.peer-int8.onnx")
+    _add_soak(commands.add_parser("soak", help="the stream left alone, with faults"))
     return parser
+
+
+def _add_soak(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--frames", type=_positive, metavar="N", help="(100000; 3000 in real time)")
+    add("--seed", type=int, default=0, help="of the script (default: %(default)s)")
+    add("--json", type=Path, metavar="FILE", help="result to write, if all was kept")
+    add("--realtime", action="store_true", help="the machine's clock, the real bundle")
+    plan = RealtimePlan()
+    add(
+        "--cycles",
+        type=int,
+        default=plan.cycles,
+        metavar="N",
+        help="in real time: times that all cores are busy (default: %(default)s)",
+    )
+    add(
+        "--starve",
+        type=float,
+        default=plan.starve_s,
+        metavar="S",
+        help="in real time: for how many seconds each (default: %(default)s)",
+    )
+
+
+def _soak(given: argparse.Namespace, progress: Progress) -> int:
+    """Print what was promised and seen; return 1 when a promise was missed."""
+    if given.json:
+        check_writable(given.json)
+    command = "python -m benchmarks soak"
+    if given.realtime:
+        plan = RealtimePlan(given.frames or 3_000, given.cycles, given.starve)
+        outcome = soak_realtime(plan, given.seed, progress)
+        rows, told, model = list(outcome.rows), outcome.told, outcome.model
+        command += f" --realtime --cycles {plan.cycles} --starve {plan.starve_s:g}"
+        frames, run = plan.frames, dict(outcome.run)
+    else:
+        frames, model = given.frames or 100_000, "stub"
+        simulated, rows = soak(frames, given.seed, progress.counter(frames, "frames"))
+        told, run = simulated.findings.told, {"digest": simulated.digest}
+    command += f" --frames {frames} --seed {given.seed}"
+    machine = machine_info()
+    print(render_rows(rows))
+    print(f"seed {given.seed}, {machine['cpu']}, {machine['cores']} cores")
+    missed = [row for row in rows if not row.kept]
+    for line in told:
+        print(f"benchmarks: {line}", file=sys.stderr)
+    if missed:
+        names = ", ".join(row.promise for row in missed)
+        print(f"benchmarks: soak: missed {names}", file=sys.stderr)
+        return 1
+    if given.json:
+        limits = {row.promise: row.most for row in rows if row.most != math.inf}
+        run = _run(f"{command} --json FILE") | run | {"limits": limits}
+        records = tuple(row.as_record(model) for row in rows)
+        save_result(given.json, Result(machine, run, records))
+    return 0
 
 
 def _positive(text: str) -> int:

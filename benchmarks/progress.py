@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from edge_affect.commands.terminal import Terminal
@@ -21,10 +21,28 @@ class Progress:
         """Yield ``items``, showing how many of ``total`` are done."""
         step = max(1, total // 100)
         for done, item in enumerate(items):
-            if self._terminal.can_redraw and done % step == 0:
-                filled = _BAR_CELLS * done // max(1, total)
-                bar = "#" * filled + "." * (_BAR_CELLS - filled)
-                self._terminal.draw([f"{label:18} {done:6}/{total} [{bar}]"])
+            if done % step == 0:
+                self._draw(done, total, label)
             yield item
+        self._clear()
+
+    def counter(self, total: int, label: str) -> Callable[[int], None]:
+        """Return what to tell how many of ``total`` are done, and when all are."""
+
+        def tell(done: int) -> None:
+            if done < total:
+                self._draw(done, total, label)
+            else:
+                self._clear()
+
+        return tell
+
+    def _draw(self, done: int, total: int, label: str) -> None:
+        if self._terminal.can_redraw:
+            filled = _BAR_CELLS * done // max(1, total)
+            bar = "#" * filled + "." * (_BAR_CELLS - filled)
+            self._terminal.draw([f"{label:18} {done:6}/{total} [{bar}]"])
+
+    def _clear(self) -> None:
         if self._terminal.can_redraw:
             self._terminal.draw([])

@@ -31,6 +31,7 @@ METRICS = (
     "max_ms",
     "ratio",
     "bytes",
+    "count",
     "spread",
     "recall",
     "point_error",

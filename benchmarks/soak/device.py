@@ -86,13 +86,16 @@ class ScriptedDevice:
         self._good, self._dark, self._white, self._torn = _pictures()
         self._voice = _voice()
         self._index = 0
+        self._reached = 0
         self._chunk_index = 0
         self._shown = 0
         self._last = self._good[0]
-        self._pair = self._good[:2]
+        self._pair = self._good[0], self._good[1]
         self._gap = False
 
-    def calls(self, events: Iterable[Event]) -> Iterator[tuple[int, Callable[[], None]]]:
+    def calls(
+        self, events: Iterable[Event]
+    ) -> Iterator[tuple[int, Callable[[], None]]]:
         """Yield the instants of ``events`` and what is to be called then."""
         start_ns = self._clock.now_ns()
         for event in events:
@@ -148,8 +151,6 @@ class ScriptedDevice:
             truth.captured += 1
             truth.repeated += 1
             self._deliver(older, self._good[0], 5 * NS_PER_MS)
-
-    _reached = 0
 
     def _picture(self, do: Do) -> NDArray[np.uint8]:
         if do is Do.FREEZE:
@@ -269,11 +270,11 @@ def _voice() -> list[NDArray[np.float32]]:
 
 def _spoilt(samples: NDArray[np.float32], do: Do) -> NDArray[np.float32]:
     if do is Do.SILENCE:
-        return np.zeros_like(samples)
+        return np.zeros(len(samples), np.float32)
     if do is Do.DC:
-        return np.full_like(samples, 0.3)
+        return np.full(len(samples), 0.3, np.float32)
     if do is Do.CLIP:
-        return np.clip(samples * np.float32(8), -1, 1)
-    spoilt = samples.copy()
+        return np.asarray(np.clip(8 * samples, -1, 1), np.float32)
+    spoilt = np.array(samples)
     spoilt[len(spoilt) // 2] = np.nan
     return spoilt

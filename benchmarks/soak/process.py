@@ -84,16 +84,23 @@ class ProcessWatch:
     @property
     def growth(self) -> Growth:
         """What changed."""
-        more = [b - a for a, b in zip(self._before, self._after, strict=True)]
+        before, after = self._before, self._after
+        sockets, writes = self._audit
         return Growth(
-            *more, self._collections, self._longest_ns / NS_PER_MS, *self._audit
+            memory_bytes=after[0] - before[0],
+            handles=after[1] - before[1],
+            threads=after[2] - before[2],
+            collections=self._collections,
+            pause_ms=self._longest_ns / NS_PER_MS,
+            sockets=sockets,
+            writes=writes,
         )
 
 
 def _footprint() -> tuple[int, int, int]:
     """Return resident bytes, open files and threads."""
     resident = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    files = len(os.listdir("/proc/self/fd"))
+    files = sum(1 for _ in Path("/proc/self/fd").iterdir())
     return resident * _PAGE_BYTES, files, threading.active_count()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -13,6 +13,8 @@ from edge_affect.clock import NS_PER_MS, NS_PER_S
 CHUNK_NS = 100 * NS_PER_MS
 FRAME_RATES = (5.0, 10.0, 15.0, 23.976, 25.0, 29.97, 30.0, 50.0, 60.0)
 """Cameras that scripts may have; each keeps its rate for a drive."""
+USUAL_RATE, USUAL_SHARE = 30.0, 0.6
+"""The camera that most drives have, and how many of them."""
 EPISODES_PER_DRIVE = 16
 CALM_NS = (2 * NS_PER_S, 4 * NS_PER_S)
 """Time without a fault between two episodes, from and to."""
@@ -92,7 +94,8 @@ def make_script(seed: int, frames: int) -> Iterator[Event]:
     t_ns, seen, episode = 0, 0, 0
     while seen < frames:
         if episode % EPISODES_PER_DRIVE == 0:
-            fps = float(random.choice(FRAME_RATES))
+            usual = random.random() < USUAL_SHARE
+            fps = USUAL_RATE if usual else float(random.choice(FRAME_RATES))
             drive = _Drive(random, fps, t_ns)
         episode += 1
         events, t_ns = drive.episode(t_ns)
@@ -149,7 +152,9 @@ class _Drive:
         least_ns = 12 * self._period_ns if kind in _FRAME_FAULTS else 0
         return max(round(seconds * NS_PER_S), least_ns)
 
-    def _frames(self, fault: Do | None, span: tuple[int, int], end_ns: int) -> list[Event]:
+    def _frames(
+        self, fault: Do | None, span: tuple[int, int], end_ns: int
+    ) -> list[Event]:
         events: list[Event] = []
         if fault is Do.UNPLUG:
             events += [Event(span[0], Do.UNPLUG), Event(span[1], Do.REPLUG)]
@@ -172,7 +177,9 @@ class _Drive:
         value = int(self._random.integers(1, 30)) if fault is Do.SKIP else 0
         return Event(t_ns, fault or Do.FRAME, value)
 
-    def _sound(self, fault: Do | None, span: tuple[int, int], end_ns: int) -> list[Event]:
+    def _sound(
+        self, fault: Do | None, span: tuple[int, int], end_ns: int
+    ) -> list[Event]:
         events: list[Event] = []
         if fault is Do.MIC_UNPLUG:
             events += [Event(span[0], Do.MIC_UNPLUG), Event(span[1], Do.MIC_REPLUG)]
@@ -221,12 +228,12 @@ def _model_fault(
 ) -> list[Event]:
     if kind is Do.CONSUMER_STALL:
         return [Event(start_ns, kind), Event(end_ns, Do.CONSUMER_READ)]
-    begin = _FAULT_VALUES.get(kind, lambda _: 0)
-    return [Event(start_ns, kind, begin(random)), Event(end_ns, Do.MODEL_WELL)]
+    value = 0
+    if kind is Do.MODEL_HANG:
+        value = int((end_ns - start_ns) * random.uniform(0.2, 0.8))
+    elif kind in _TIMES_SLOWER:
+        value = int(random.integers(*_TIMES_SLOWER[kind]))
+    return [Event(start_ns, kind, value), Event(end_ns, Do.MODEL_WELL)]
 
 
-_FAULT_VALUES: dict[Do, Callable[[np.random.Generator], int]] = {
-    Do.MODEL_SLOW: lambda random: int(random.integers(6, 20)),
-    Do.MODEL_HEAT: lambda random: int(random.integers(3, 12)),
-    Do.MODEL_HANG: lambda random: int(random.integers(200, 2_500)) * NS_PER_MS,
-}
+_TIMES_SLOWER = {Do.MODEL_SLOW: (6, 20), Do.MODEL_HEAT: (3, 12)}

@@ -29,7 +29,7 @@ CLIMB_NS = 10 * NS_PER_S
 """Time within which full service must be back after a slow model."""
 _SETTLED_NS = NS_PER_S
 """A model that is well for so long has no old work left."""
-_TOLD_MOST = 20
+_TOLD_MOST = 5
 _GONE = (HealthState.STALE, HealthState.LOST)
 _NUMBERS = ("valence", "arousal", "valence_std", "arousal_std", "confidence")
 _SLOW = (Do.MODEL_SLOW, Do.MODEL_HEAT, Do.MODEL_HANG)
@@ -42,7 +42,7 @@ class Findings:
     broken: Counter[str] = field(default_factory=Counter)
     """Times that each promise was broken."""
     told: list[str] = field(default_factory=list)
-    """The first of these times, one line each."""
+    """The first of these times for each promise, one line each."""
     worst: dict[str, float] = field(default_factory=dict)
     """Largest value seen of each figure."""
     counted: Counter[str] = field(default_factory=Counter)
@@ -74,7 +74,7 @@ class Watch:
         self._misses = 0
         self._flag_open: Do | None = None
         self._unflagged = 0
-        self._gone_ns: dict[HealthState, int] = {}
+        self._face_before = HealthState.LOST
         self._low_since_ns: int | None = None
 
     def see(self, estimate: Estimate, now_ns: int) -> None:
@@ -104,7 +104,7 @@ class Watch:
         findings.counted[promise] += 1
         if not kept:
             findings.broken[promise] += 1
-            if len(findings.told) < _TOLD_MOST:
+            if findings.broken[promise] <= _TOLD_MOST:
                 at_s = self._last_ns / NS_PER_S
                 findings.told.append(f"{promise}: {told} ({at_s:.3f} s)")
 
@@ -142,27 +142,22 @@ class Watch:
 
     def _face_age(self, estimate: Estimate) -> None:
         truth = self._device.truth
+        before, face = self._face_before, estimate.health.face
+        self._face_before = face
         # A camera that repeats a picture is told by ``frozen``, not by its age.
         if truth.good_ns is None or truth.camera_fault in (Do.FREEZE, Do.SWAP):
-            self._gone_ns.clear()
             return
         age_ns = estimate.t_ns - truth.good_ns
-        face = estimate.health.face
         told = f"face {face.value} {age_ns / NS_PER_MS:.1f} ms after its last picture"
         if age_ns >= LOST_NS:
             self._hold("lost at 330 ms", face is HealthState.LOST, told)
         elif age_ns >= STALE_NS:
             self._hold("stale at 170 ms", face in _GONE, told)
-        if truth.camera_fault is not Do.UNPLUG or truth.model_fault is not None:
-            self._gone_ns.clear()
-            return
-        for state, figure in (
-            (HealthState.STALE, "stale after ms"),
-            (HealthState.LOST, "lost after ms"),
-        ):
-            if face is state and state not in self._gone_ns:
-                self._gone_ns[state] = age_ns
-                self._measure(figure, age_ns / NS_PER_MS)
+        if truth.camera_fault is Do.UNPLUG and truth.model_fault is None:
+            if before is not face is HealthState.STALE and age_ns < LOST_NS:
+                self._measure("stale after ms", age_ns / NS_PER_MS)
+            if before is HealthState.STALE and face is HealthState.LOST:
+                self._measure("lost after ms", age_ns / NS_PER_MS)
 
     def _flags(self, estimate: Estimate) -> None:
         truth = self._device.truth
@@ -215,10 +210,10 @@ class Watch:
             if age_ns >= SOUND_GONE_NS:
                 told = f"voice {voice.value} {age_ns / NS_PER_MS:.0f} ms after sound"
                 self._hold("dead sound told", voice is HealthState.LOST, told)
-        elif truth.sound_fault in (Do.SILENCE, Do.DC):
-            if estimate.t_ns - truth.sound_fault_ns >= SILENT_NS:
-                told = f"voice {voice.value} in {truth.sound_fault.value}"
-                self._hold("dead sound told", voice in _GONE, told)
+        silent = truth.sound_fault in (Do.SILENCE, Do.DC)
+        if silent and estimate.t_ns - truth.sound_fault_ns >= SILENT_NS:
+            told = f"voice {voice.value} in {truth.sound_fault}"
+            self._hold("dead sound told", voice in _GONE, told)
         if truth.sound_back_ns is None:
             return
         late_ns = estimate.t_ns - truth.sound_back_ns
@@ -236,6 +231,8 @@ class Watch:
         if truth.model_fault is not None:
             self._low_since_ns = None
             return
+        if self._low_since_ns is not None:  # nothing can climb while the machine sleeps
+            self._low_since_ns = max(self._low_since_ns, truth.suspended_ns or 0)
         if not estimate.rung:
             if self._low_since_ns is not None:
                 late_ns = now_ns - self._low_since_ns
@@ -244,7 +241,7 @@ class Watch:
             self._low_since_ns = None
             return
         if self._low_since_ns is None:
-            self._low_since_ns = truth.model_well_ns
+            self._low_since_ns = max(truth.model_well_ns, truth.suspended_ns or 0)
         late_ns = now_ns - self._low_since_ns
         if late_ns > CLIMB_NS:
             told = f"rung {estimate.rung} {late_ns / NS_PER_S:.1f} s after"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from edge_affect.clock import NS_PER_MS, NS_PER_S
+from edge_affect.clock import NS_PER_S
 
 MISSES_DOWN = 3
 """Misses within ``MISS_WINDOW_NS`` that go one rung down."""
 MISS_WINDOW_NS = NS_PER_S
-CLIMB_AFTER_NS = 2 * NS_PER_S - 100 * NS_PER_MS
-"""Clean time before one rung up; doubled whenever the climb fails, and so again once
-one held. Two seconds less three cells: the whole ladder takes less than 10 s."""
+CLIMB_AFTER_NS = 2 * NS_PER_S
+"""Clean time before one rung up; doubled whenever the climb fails."""
+CLIMB_AGAIN_NS = NS_PER_S
+"""Clean time before one rung more when there was no miss since the last climb."""
 CLIMB_AFTER_MOST_NS = 60 * NS_PER_S
 
 
@@ -61,14 +62,15 @@ class Ladder:
             self._clean_since_ns = t_ns
         if missed:
             self._miss(t_ns)
-            return self.rung
-        clean_ns = t_ns - self._clean_since_ns
-        if self._climbed_ns == self._clean_since_ns and clean_ns >= CLIMB_AFTER_NS:
-            self._wait_ns = CLIMB_AFTER_NS  # the climb held
-        if self.rung and clean_ns >= self._wait_ns:
+        elif self.rung and t_ns - self._clean_since_ns >= self._climb_wait_ns:
             self.rung -= 1
             self._clean_since_ns = self._climbed_ns = t_ns
         return self.rung
+
+    @property
+    def _climb_wait_ns(self) -> int:
+        climbing = self._climbed_ns == self._clean_since_ns
+        return CLIMB_AGAIN_NS if climbing else self._wait_ns
 
     def _miss(self, t_ns: int) -> None:
         self._clean_since_ns = t_ns

@@ -213,7 +213,8 @@ class CellStepper:
         evidence = _evidence(cell, None, self._vision.frame_ns, hop)
         with self._times.measure("affect"):
             face, affect = self._graphs.face_and_affect(self._state, image, evidence)
-        self._failing_ns.clear()
+        for graph in ("face", "affect"):
+            self._failing_ns.pop(graph, None)
         self._vision.take(face)
         self._face_ns = self._vision.face_ns
         return affect

@@ -47,16 +47,20 @@ class FrameQuality:
         """Return the reason codes of ``frame``, sorted; none when it is good.
 
         Frozen: of the last ``FROZEN_FRAMES`` frames each after the first equals, to
-        the bit, one of the two before it: one picture again and again, or two by turns.
+        the bit, one of the two pictures before it: one again and again, or two by
+        turns.
         A slow camera need not come that far: ``FROZEN_REPEATS`` will do once the last
         new picture is ``frozen_ns`` old.
         """
         picture = thumbnail(frame)
         state = self._state
-        repeats = any(np.array_equal(picture, other) for other in state.last)
+        # Two different ones are kept, however often each was seen: of two by turns at a
+        # high rate some are left out, and so the same one may come twice.
+        others = tuple(x for x in state.last if not np.array_equal(picture, x))
+        repeats = len(others) < len(state.last)
         run = state.run + 1 if repeats else 1
         new_ns = state.new_ns if repeats else frame.t_capture_ns
-        self._state = _State((picture, *state.last[:1]), run, new_ns)
+        self._state = _State((picture, *others[:1]), run, new_ns)
         old = frame.t_capture_ns - new_ns >= self._frozen_ns
         many = run >= FROZEN_FRAMES or (old and run > FROZEN_REPEATS)
         frozen = (FROZEN,) if many else ()
@@ -68,7 +72,7 @@ class _State:
     """What is kept of the frames so far."""
 
     last: tuple[NDArray[np.uint8], ...] = ()
-    """Thumbnails of the last two frames, newest first."""
+    """Thumbnails of the last two pictures that differ, newest first."""
     run: int = 0
     """Frames up to the last one since a frame was new."""
     new_ns: int = 0

@@ -91,7 +91,7 @@ class FakeRunner(Runner):
         self, state: StreamState, which: str, inputs: Tensors
     ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
         if which == "face":
-            return _face(inputs["image"]), {}
+            return _face(self._patches(inputs["image"])), {}
         before = state.tensors[which]["state_h"]
         if which == "voice":
             heard = np.tanh(inputs["mel"].reshape(1, 20, 32).mean(axis=1))
@@ -103,9 +103,13 @@ class FakeRunner(Runner):
         after = np.float32(0.8) * before + np.float32(0.2) * seen
         return _affect(after), {"state_h": after}
 
+    def _patches(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return ``(8, 8)`` mean levels of the parts of an aligned face."""
+        grid = image.mean(axis=1).reshape(8, 14, 8, 14)
+        return np.asarray(grid.mean(axis=(1, 3)), np.float32)
 
-def _face(image: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    patches = image.mean(axis=1).reshape(8, 14, 8, 14).mean(axis=(1, 3))
+
+def _face(patches: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     embedding = (patches.reshape(1, 64) / np.float32(128)) - np.float32(1)
     return {
         "embedding": embedding,
