@@ -115,6 +115,9 @@ class ScriptedDevice:
         elif do is Do.SUSPEND:
             self._clock.jump(event.value)
             self.truth.suspended_ns = self._clock.now_ns()
+            self._camera_goes(do)
+            if self.truth.sound_fault is None or self.truth.sound_back_ns is not None:
+                self._sound_goes(do)
         elif do is Do.UNPLUG:
             self._camera_goes(do)
         elif do is Do.MIC_UNPLUG:
