@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from edge_affect.clock import NS_PER_MS, NS_PER_S
 from edge_affect.testing import EventClock
 from edge_affect.types import SAMPLE_RATE_HZ, AudioChunk, Frame
 
+Picture = NDArray[np.uint8]
 LATENCY_NS = 30 * NS_PER_MS
 """From a frame's capture, or a chunk's end, to its arrival."""
 _WIDTH_PX, _HEIGHT_PX = 32, 24
@@ -67,6 +68,7 @@ class ScriptedDevice:
         runner: StubRunner,
         take: Callable[[Frame | AudioChunk], None],
         stall: Callable[[bool], None],
+        pictures: Sequence[Picture] | None = None,
     ) -> None:
         """Be ready for ``calls``.
 
@@ -75,6 +77,8 @@ class ScriptedDevice:
             runner: What the model's faults happen to.
             take: Takes every item.
             stall: Tells the consumer to stop reading, or to read again.
+            pictures: What the camera sees, BGR, two or more, again and again; None
+                for noise in which only a stub finds a face.
         """
         self.truth = Truth()
         self.frames = 0
@@ -83,7 +87,12 @@ class ScriptedDevice:
         self._runner = runner
         self._take = take
         self._stall = stall
-        self._good, self._dark, self._white, self._torn = _pictures()
+        self._good = list(pictures or _noise())
+        self._pools = {
+            Do.DARK: [np.zeros_like(self._good[0])],
+            Do.FLASH: _white(self._good[0].shape),
+            Do.TORN: [_torn(picture) for picture in self._good],
+        }
         self._voice = _voice()
         self._index = 0
         self._reached = 0
@@ -155,15 +164,14 @@ class ScriptedDevice:
             truth.repeated += 1
             self._deliver(older, self._good[0], 5 * NS_PER_MS)
 
-    def _picture(self, do: Do) -> NDArray[np.uint8]:
+    def _picture(self, do: Do) -> Picture:
         if do is Do.FREEZE:
             return self._last
         if do is Do.SWAP:
             self._pair = self._pair[1], self._pair[0]
             return self._pair[0]
         self._shown += 1
-        pool = {Do.DARK: self._dark, Do.FLASH: self._white, Do.TORN: self._torn}
-        pictures = pool.get(do, self._good)
+        pictures = self._pools.get(do, self._good)
         picture = pictures[self._shown % len(pictures)]
         self._pair = self._last, picture
         self._last = picture
@@ -187,7 +195,7 @@ class ScriptedDevice:
         self.truth.bad_frames = ()
         self.truth.back_ns = None
 
-    def _deliver(self, index: int, picture: NDArray[np.uint8], earlier_ns: int) -> None:
+    def _deliver(self, index: int, picture: Picture, earlier_ns: int) -> None:
         now_ns = self._clock.now_ns()
         self._take(Frame(picture, now_ns - LATENCY_NS - earlier_ns, now_ns, index))
 
@@ -243,24 +251,22 @@ _MODEL = frozenset(
 ) | {Do.MODEL_WELL}
 
 
-def _pictures() -> tuple[
-    list[NDArray[np.uint8]],
-    list[NDArray[np.uint8]],
-    list[NDArray[np.uint8]],
-    list[NDArray[np.uint8]],
-]:
-    """Return what cameras see: the driver, darkness, a flash, a torn picture."""
+def _noise() -> list[Picture]:
     random = np.random.default_rng(0)
     shape = (_HEIGHT_PX, _WIDTH_PX, 3)
-    good = [random.integers(60, 200, shape, np.uint8) for _ in range(_PICTURES)]
-    dark = [np.zeros(shape, np.uint8)]
-    white = [random.integers(252, 256, shape, np.uint8) for _ in range(_PICTURES)]
-    torn = []
-    for picture in good:
-        half = picture.copy()
-        half[_HEIGHT_PX // 2 :] = (0, 255, 0)
-        torn.append(half)
-    return good, dark, white, torn
+    return [random.integers(60, 200, shape, np.uint8) for _ in range(_PICTURES)]
+
+
+def _white(shape: tuple[int, ...]) -> list[Picture]:
+    """Return pictures of a flash: they differ, as a sensor's noise makes them."""
+    random = np.random.default_rng(2)
+    return [random.integers(252, 256, shape, np.uint8) for _ in range(_PICTURES)]
+
+
+def _torn(picture: Picture) -> Picture:
+    half = picture.copy()
+    half[len(half) // 2 :] = (0, 255, 0)
+    return half
 
 
 def _voice() -> list[NDArray[np.float32]]:

@@ -29,9 +29,9 @@ class Growth:
     threads: int
     """Threads more."""
     collections: int
-    """Collections of the oldest generation while it ran."""
+    """Collections of the oldest generation after warm-up."""
     pause_ms: float
-    """Longest collection of any generation."""
+    """Longest collection of any generation after warm-up."""
     sockets: int
     """Sockets that were made or used."""
     writes: int
@@ -53,6 +53,7 @@ class ProcessWatch:
     def start(self) -> None:
         """Take the process as it is now for the one to compare with."""
         self._before = _footprint()
+        self._collections = self._longest_ns = 0
 
     def __enter__(self) -> ProcessWatch:
         """Begin to watch."""

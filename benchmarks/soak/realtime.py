@@ -166,7 +166,9 @@ def soak_realtime(plan: RealtimePlan, seed: int, progress: Progress) -> Realtime
             process.start()
             steal.start()
             with process:
+                others = _Others()
                 healthy = run.healthy(plan.frames)
+                healthy.append(others.row())
                 starved = run.starved(plan)
             stolen = steal.share()
         left = stream.stats
@@ -299,6 +301,31 @@ def _busy_cores() -> Iterator[None]:
             process.kill()
         for process in processes:
             process.wait()
+
+
+class _Others:
+    """The share of the processors' time that other processes of this machine took."""
+
+    def __init__(self) -> None:
+        self._before = self._read()
+
+    def row(self) -> Row:
+        """Return it as a figure: above some percent the delays are theirs too."""
+        busy, own, total = (
+            b - a for a, b in zip(self._before, self._read(), strict=True)
+        )
+        share = max(0.0, (busy - own) / total) if total else 0.0
+        told = "share of time for other processes"
+        return Row(told, "ratio", round(share, 3), math.inf, 1)
+
+    def _read(self) -> tuple[float, float, float]:
+        times = os.times()
+        per_s = os.sysconf("SC_CLK_TCK")
+        line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+        ticks = [int(field) for field in line.split()[1:9]]
+        idle = ticks[3] + ticks[4]
+        own = (times.user + times.system) * per_s
+        return sum(ticks) - idle, own, sum(ticks)
 
 
 class _Steal:

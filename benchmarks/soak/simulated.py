@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.soak.device import LATENCY_NS, ScriptedDevice
+from benchmarks.soak.device import LATENCY_NS, Picture, ScriptedDevice
 from benchmarks.soak.process import Growth, ProcessWatch
 from benchmarks.soak.script import Event, make_script
 from benchmarks.soak.stub import StubRunner
@@ -53,12 +54,18 @@ class Outcome:
 class SimulatedRun:
     """One device, one loop, one consumer; used once."""
 
-    def __init__(self, seed: int, model: AffectModel | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        model: AffectModel | None = None,
+        pictures: Sequence[Picture] | None = None,
+    ) -> None:
         """Put the parts together.
 
         Args:
             seed: Of the script and the costs.
-            model: What steps; None for the stub, at its costs.
+            model: What steps, without taking time; None for the stub, at its costs.
+            pictures: What the camera sees; None for what the stub takes for a face.
         """
         self._seed = seed
         self._clock = EventClock(START_NS)
@@ -74,7 +81,7 @@ class SimulatedRun:
         )
         self._feed = LoopFeed(self._loop, self._clock)
         self._device = ScriptedDevice(
-            self._clock, self._runner, self._feed.take, self._stall
+            self._clock, self._runner, self._feed.take, self._stall, pictures
         )
         self._watch = Watch(self._loop, self._feed, self._device, budget_ns)
         self._ready: BoundedQueue[Estimate] = BoundedQueue(config.queue_capacity)
@@ -94,7 +101,10 @@ class SimulatedRun:
         events = self._observed(make_script(self._seed, frames), frames, process, tell)
         self._clock.follow(self._device.calls(events))
         with process:
-            self._feed.run()
+            try:
+                self._feed.run()
+            finally:
+                gc.unfreeze()
         self._consume()
         self._watch.end()
         findings = self._watch.findings
@@ -126,6 +136,9 @@ class SimulatedRun:
         for event in events:
             done = self._device.frames
             if not warm and done >= frames * WARM_UP_SHARE:
+                # What is counted from here on is what the loop itself leaves behind.
+                gc.collect()
+                gc.freeze()
                 process.start()
                 warm = True
             if done // 1_000 != told:

@@ -104,3 +104,15 @@ def test_ladder_waits_twice_as_long_after_a_failed_climb() -> None:
     assert ladder.rung == 1
     run(ladder, t_ns, clean_steps, missed=False)
     assert ladder.rung == 0
+
+
+def test_ladder_climbs_sooner_while_climbs_hold() -> None:
+    """From the last rung, with a climb that failed, full service is ten seconds off."""
+    ladder = Ladder()
+    t_ns = run(ladder, 0, 3 * (len(RUNGS) - 1), missed=True)
+    t_ns = run(ladder, t_ns, CLIMB_AFTER_NS // STEP_NS + 2, missed=False)
+    assert ladder.rung == len(RUNGS) - 2
+    t_ns = run(ladder, t_ns, 3, missed=True)  # it fails: four seconds
+    assert ladder.rung == len(RUNGS) - 1
+    run(ladder, t_ns, 10 * NS_PER_S // STEP_NS, missed=False)
+    assert ladder.rung == 0

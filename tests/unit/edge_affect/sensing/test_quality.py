@@ -100,6 +100,16 @@ def test_quality_tells_two_pictures_by_turns() -> None:
     assert all(turns[FROZEN_FRAMES:])
 
 
+@pytest.mark.parametrize("left_out", [(2,), (3,), (2, 3), (1, 4)])
+def test_quality_tells_two_pictures_by_turns_when_some_are_left_out(
+    left_out: tuple[int, ...],
+) -> None:
+    """Of a fast camera not every frame is seen; it is frozen all the same."""
+    seen = [i for i in range(40) if i % 5 not in left_out]
+    turns = checked([scene(i % 2) for i in seen])
+    assert all(turns[2 * FROZEN_FRAMES - 1 :])
+
+
 def test_quality_recovers_with_a_new_picture() -> None:
     """One new picture ends the freeze."""
     assert checked([scene(1)] * 6 + [scene(2)])[-2:] == [True, False]
