@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
