@@ -264,7 +264,7 @@ def _white(shape: tuple[int, ...]) -> list[Picture]:
 
 
 def _torn(picture: Picture) -> Picture:
-    half = picture.copy()
+    half = np.array(picture)
     half[len(half) // 2 :] = (0, 255, 0)
     return half
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge_affect.clock import NS_PER_S, SimClock
 from edge_affect.config import StreamConfig
@@ -18,7 +19,7 @@ from edge_affect.testing import FakeModel, FakeRunner, make_chunk, make_frame
 from edge_affect.types import Estimate, HealthState
 
 FPS = 30
-Outputs = tuple[dict[str, "np.ndarray"], dict[str, "np.ndarray"]]  # type: ignore[type-arg]
+Outputs = tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 
 
 class FailingRunner(FakeRunner):

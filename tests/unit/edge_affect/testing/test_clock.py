@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from edge_affect.testing import EventClock
 
@@ -14,7 +15,7 @@ def clock_with(times: list[int], seen: list[tuple[int, int]]) -> EventClock:
     def note(t_ns: int) -> None:
         seen.append((t_ns, clock.now_ns()))
 
-    clock.follow((t_ns, lambda t=t_ns: note(t)) for t_ns in times)
+    clock.follow((t_ns, partial(note, t_ns)) for t_ns in times)
     return clock
 
 
