@@ -180,7 +180,9 @@ class Watch:
             told = f"{fault.value}: {self._unflagged} frames without {reason}"
             self._hold("dead picture told", self._unflagged < FLAG_FRAMES, told)
         else:
-            self._hold("dead picture told", False, f"{fault.value}: forgotten")
+            # Of two pictures by turns one may long be left out by the grid; when it
+            # comes it is new, and must be told anew.
+            self._unflagged = 1
 
     def _face_back(self, estimate: Estimate) -> None:
         truth = self._device.truth
