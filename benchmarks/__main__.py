@@ -50,33 +50,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     progress = Progress(Terminal(sys.stderr))
     try:
-        if given.command == "peer-int8":
-            quantize_peer(given.file, given.data, given.out, progress)
-            print(given.out)
-            return 0
-        if given.command == "card":
-            write_card(given.result, given.out)
-            print(given.out)
-            return 0
-        if given.command == "roofline":
-            return _roofline(given)
-        if given.command == "soak":
-            return _soak(given, progress)
-        measure = {
-            "accuracy": _accuracy,
-            "compare": _compare,
-            "graphs": _graphs,
-            "targets": _targets,
-        }[given.command]
-        check_writable(given.json)
-        run, records = measure(given, progress)
-        save_result(given.json, Result(machine_info(), run, tuple(records)))
+        if given.command in _MEASURES:
+            return _measured(given, progress)
+        return _OTHERS[given.command](given, progress)
     except EdgeAffectError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("benchmarks: stopped; nothing was written", file=sys.stderr)
         return 130
+
+
+def _measured(given: argparse.Namespace, progress: Progress) -> int:
+    check_writable(given.json)
+    run, records = _MEASURES[given.command](given, progress)
+    save_result(given.json, Result(machine_info(), run, tuple(records)))
     print(render(records))
     return 0
 
@@ -274,8 +262,9 @@ def _targets(
     return run, records
 
 
-def _roofline(given: argparse.Namespace) -> int:
+def _roofline(given: argparse.Namespace, progress: Progress) -> int:
     """Print the predictions; write them where a file was named."""
+    del progress  # it takes no time
     bundle = load_bundle(given.bundle, allow_unsigned=given.bundle is not None)
     measured = read_measured(given.measured)
     loads = count_bundle(bundle)
@@ -358,6 +347,35 @@ def _run(command: str) -> dict[str, object]:
         "utc": datetime.fromtimestamp(utc_s, timezone.utc).isoformat(),
         "commit": source_commit(),
     }
+
+
+def _peer_int8(given: argparse.Namespace, progress: Progress) -> int:
+    quantize_peer(given.file, given.data, given.out, progress)
+    print(given.out)
+    return 0
+
+
+def _card(given: argparse.Namespace, progress: Progress) -> int:
+    del progress  # it takes no time
+    write_card(given.result, given.out)
+    print(given.out)
+    return 0
+
+
+_MEASURES = {
+    "accuracy": _accuracy,
+    "compare": _compare,
+    "graphs": _graphs,
+    "targets": _targets,
+}
+"""Commands that write records and print them."""
+_OTHERS = {
+    "card": _card,
+    "peer-int8": _peer_int8,
+    "roofline": _roofline,
+    "soak": _soak,
+}
+"""Commands that answer in a way of their own."""
 
 
 if __name__ == "__main__":

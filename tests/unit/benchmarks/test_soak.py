@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchmarks.__main__ import main
 from benchmarks.records import load_result
@@ -164,14 +165,17 @@ def test_main_fails_on_a_value_that_is_not_finite(
 
 def slow_return(patch: pytest.MonkeyPatch) -> None:
     """Never take up a face again once it was gone."""
-    see = vision.VisionPath.see
+    look = vision.VisionPath.look
 
-    def once(self: vision.VisionPath, frame: Frame, detect_every: int) -> None:
+    def once(
+        self: vision.VisionPath, frame: Frame, detect_every: int
+    ) -> NDArray[np.uint8] | None:
         last_ns = self.frame_ns
         if last_ns is None or frame.t_capture_ns - last_ns < health.STALE_NS * 2:
-            see(self, frame, detect_every)
+            return look(self, frame, detect_every)
+        return None
 
-    patch.setattr(vision.VisionPath, "see", once)
+    patch.setattr(vision.VisionPath, "look", once)
 
 
 def leak(patch: pytest.MonkeyPatch) -> None:
