@@ -188,7 +188,7 @@ def soak_realtime(plan: RealtimePlan, seed: int, progress: Progress) -> Realtime
     ]
     told = []
     if stolen > MOST_STEAL:
-        told.append(f"void: {stolen:.1%} of the processors' time was stolen by others")
+        told.append(f"void: {100 * stolen:.1f} % of the processors' time was stolen")
     bundle = model.bundle
     return RealtimeOutcome(
         rows,

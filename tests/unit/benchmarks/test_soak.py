@@ -265,6 +265,23 @@ def test_steal_is_a_share_of_all_time(tmp_path: Path) -> None:
     assert steal.share() == pytest.approx(0.1)
 
 
+def test_main_calls_a_run_in_real_time_void_when_time_was_stolen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every row of a short run is printed; it is void, whatever it showed."""
+    monkeypatch.setattr(realtime, "WARM_UP_FRAMES", 3)
+    monkeypatch.setattr(realtime._Steal, "share", lambda _: 0.02)
+    arguments = ["--realtime", "--frames", "20", "--cycles", "1", "--starve", "0.2"]
+    assert main(["soak", *arguments]) == 1
+    told = capsys.readouterr()
+    rows = {line.split("  ")[0]: line for line in told.out.splitlines()}
+    assert rows["frames unaccounted for"].endswith("ok")
+    assert "20" in rows["misses while healthy"]
+    assert "starved, until full service" in rows
+    assert rows["share of time stolen"].endswith("MISSED")
+    assert "void: 2.0 %" in told.err
+
+
 @pytest.mark.parametrize("plan", [{"cycles": -1}, {"starve_s": 0.0}])
 def test_realtime_plan_refuses_what_cannot_be_run(plan: dict[str, float]) -> None:
     """One line says what was got and what is expected."""
