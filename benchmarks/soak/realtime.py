@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.progress import Progress
+from benchmarks.soak.load import OtherLoad, StolenTime, busy_cores
 from benchmarks.soak.process import ProcessWatch
 from benchmarks.soak.rows import Row
 from benchmarks.soak.watch import CLIMB_NS
@@ -155,7 +151,7 @@ def soak_realtime(plan: RealtimePlan, seed: int, progress: Progress) -> Realtime
     source = _Stamped(SimulatedSource(seed, None, FPS, live=True, clock=clock))
     delays = _Delays(source, clock, NS_PER_S // FPS + source.info.latency_ns)
     model = AffectModel.load(purpose="research")
-    steal, process = _Steal(), ProcessWatch()
+    steal, process = StolenTime(), ProcessWatch()
     try:
         stream = AffectStream(
             source, model=model, sinks=[delays], budget_ms=BUDGET_MS, clock=clock
@@ -166,7 +162,7 @@ def soak_realtime(plan: RealtimePlan, seed: int, progress: Progress) -> Realtime
             process.start()
             steal.start()
             with process:
-                others = _Others()
+                others = OtherLoad()
                 healthy = run.healthy(plan.frames)
                 healthy.append(others.row())
                 starved = run.starved(plan)
@@ -258,7 +254,7 @@ class _Run:
         self._delays.lowest = 0
         back_ms: list[float] = []
         for _ in self._progress.track(range(plan.cycles), plan.cycles, "starved"):
-            with _busy_cores():
+            with busy_cores():
                 self._let_pass(round(plan.starve_s * NS_PER_S))
             back_ms.append(self._until_full() / NS_PER_MS)
         misses = self._stream.stats.misses - before
@@ -286,65 +282,3 @@ class _Run:
             stays = now_ns - max(low_ns, start_ns) >= NS_PER_S
             if stays or now_ns - start_ns > 2 * CLIMB_NS:
                 return max(0, low_ns - start_ns) if stays else now_ns - start_ns
-
-
-@contextmanager
-def _busy_cores() -> Iterator[None]:
-    """Keep every core busy inside ``with``."""
-    cores = len(os.sched_getaffinity(0))
-    command = [sys.executable, "-S", "-c", "while True: pass"]
-    processes = [subprocess.Popen(command) for _ in range(cores)]  # noqa: S603 - ours
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-        for process in processes:
-            process.wait()
-
-
-class _Others:
-    """The share of the processors' time that other processes of this machine took."""
-
-    def __init__(self) -> None:
-        self._before = self._read()
-
-    def row(self) -> Row:
-        """Return it as a figure: above some percent the delays are theirs too."""
-        busy, own, total = (
-            b - a for a, b in zip(self._before, self._read(), strict=True)
-        )
-        share = max(0.0, (busy - own) / total) if total else 0.0
-        told = "share of time for other processes"
-        return Row(told, "ratio", round(share, 3), math.inf, 1)
-
-    def _read(self) -> tuple[float, float, float]:
-        times = os.times()
-        per_s = os.sysconf("SC_CLK_TCK")
-        line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
-        ticks = [int(field) for field in line.split()[1:9]]
-        idle = ticks[3] + ticks[4]
-        own = (times.user + times.system) * per_s
-        return sum(ticks) - idle, own, sum(ticks)
-
-
-class _Steal:
-    """The share of the processors' time that the host gave to others."""
-
-    def __init__(self, stat: Path = Path("/proc/stat")) -> None:
-        self._stat = stat
-        self._before = self._read()
-
-    def start(self) -> None:
-        """Count from now on."""
-        self._before = self._read()
-
-    def share(self) -> float:
-        """Return the share stolen since ``start``, in [0, 1]."""
-        stolen, total = (b - a for a, b in zip(self._before, self._read(), strict=True))
-        return stolen / total if total else 0.0
-
-    def _read(self) -> tuple[int, int]:
-        line = self._stat.read_text(encoding="ascii").splitlines()[0]
-        ticks = [int(field) for field in line.split()[1:9]]
-        return ticks[7], sum(ticks)

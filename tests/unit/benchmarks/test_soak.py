@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.__main__ import main
 from benchmarks.records import load_result
 from benchmarks.soak import realtime
+from benchmarks.soak.load import StolenTime
 from benchmarks.soak.process import ProcessWatch
 from benchmarks.soak.promises import GROWTH_BYTES, rows_of, same_bytes, soak
 from benchmarks.soak.realtime import RealtimePlan
@@ -260,7 +261,7 @@ def test_steal_is_a_share_of_all_time(tmp_path: Path) -> None:
     """The eighth column of /proc/stat, against their sum."""
     stat = tmp_path / "stat"
     stat.write_text("cpu  10 0 0 90 0 0 0 0 0 0\n")
-    steal = realtime._Steal(stat)
+    steal = StolenTime(stat)
     stat.write_text("cpu  60 0 0 130 0 0 0 10 0 0\n")
     assert steal.share() == pytest.approx(0.1)
 
@@ -270,7 +271,7 @@ def test_main_calls_a_run_in_real_time_void_when_time_was_stolen(
 ) -> None:
     """Every row of a short run is printed; it is void, whatever it showed."""
     monkeypatch.setattr(realtime, "WARM_UP_FRAMES", 3)
-    monkeypatch.setattr(realtime._Steal, "share", lambda _: 0.02)
+    monkeypatch.setattr(StolenTime, "share", lambda _: 0.02)
     arguments = ["--realtime", "--frames", "20", "--cycles", "1", "--starve", "0.2"]
     assert main(["soak", *arguments]) == 1
     told = capsys.readouterr()
