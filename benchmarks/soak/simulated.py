@@ -25,6 +25,7 @@ from edge_affect.testing import EventClock, FakeModel
 from edge_affect.types import Estimate
 
 START_NS = NS_PER_S
+_NEVER = 1 << 30
 WARM_UP_SHARE = 0.1
 """Share of the frames after which memory is looked at first."""
 
@@ -100,10 +101,12 @@ class SimulatedRun:
         process = ProcessWatch()
         events = self._observed(make_script(self._seed, frames), frames, process, tell)
         self._clock.follow(self._device.calls(events))
+        thresholds = gc.get_threshold()
         with process:
             try:
                 self._feed.run()
             finally:
+                gc.set_threshold(*thresholds)
                 gc.unfreeze()
         self._consume()
         self._watch.end()
@@ -136,9 +139,11 @@ class SimulatedRun:
         for event in events:
             done = self._device.frames
             if not warm and done >= frames * WARM_UP_SHARE:
-                # What is counted from here on is what the loop itself leaves behind.
+                # With the oldest generation off, what the loop leaves behind would
+                # show as memory that grows.
                 gc.collect()
                 gc.freeze()
+                gc.set_threshold(*gc.get_threshold()[:2], _NEVER)
                 process.start()
                 warm = True
             if done // 1_000 != told:
