@@ -85,6 +85,17 @@ def build_parser() -> argparse.ArgumentParser:
             "claims", help="try the papers' claims: all arms, five seeds, unattended"
         )
     )
+    folds = commands.add_parser(
+        "folds", help="measure the voice's baseline on speakers it never heard"
+    )
+    folds.add_argument("part", choices=("voice",))
+    _add_data(folds)
+    folds.add_argument(
+        "--results",
+        type=Path,
+        default=Path("benchmarks/results"),
+        help="folder of result files (default: %(default)s)",
+    )
     return parser
 
 
@@ -324,6 +335,13 @@ def _claims(arguments: argparse.Namespace) -> None:
             run_claims(arguments.study, claims)
 
 
+def _folds(arguments: argparse.Namespace) -> None:
+    from training.folds.command import measure_folds
+
+    path = measure_folds(_data_root(arguments), arguments.results)
+    sys.stdout.write(f"{path}\n")
+
+
 _RESUMABLE = ("train", "label", "distill", "synthesize", "claims")
 """Commands that keep what is finished and go on with the rest."""
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -337,6 +355,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "validate": _validate,
     "synthesize": _synthesize,
     "claims": _claims,
+    "folds": _folds,
 }
 
 
