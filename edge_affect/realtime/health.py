@@ -21,6 +21,7 @@ NO_SOUND = "no_sound"
 SILENT = "silent"
 LATE_VOICE = "late_voice"
 NON_FINITE = "non_finite"
+MODEL_FAILED = "model_failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from edge_affect.model.affect import AffectReading, Evidence, Vector
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.cell import Cell
 from edge_affect.realtime.health import (
+    MODEL_FAILED,
     NON_FINITE,
     confidence_share,
     face_health,
@@ -34,7 +35,6 @@ FORGET_NS = NS_PER_S
 """A gap between steps, or between faces, longer than this resets the state."""
 SPEECH = 0.5
 """Speech probability from which a voice alone carries an estimate."""
-MODEL_FAILED = "model_failed"
 DEAD_NS = 10 * NS_PER_S
 """A graph that failed in every step for so long will not come back by itself."""
 _READ = tuple(field.name for field in fields(AffectReading))

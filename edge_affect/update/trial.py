@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from edge_affect.errors import BundleError, EdgeAffectError, RunnerError
-from edge_affect.realtime.health import NON_FINITE, fusable
+from edge_affect.realtime.health import MODEL_FAILED, NON_FINITE, fusable
 from edge_affect.realtime.ladder import RUNGS
 from edge_affect.types import Estimate
 from edge_affect.update.state import Installed, StoreState
@@ -18,8 +18,9 @@ _LOG = logging.getLogger(__name__)
 
 MINUTE_S = 60
 """A trial lasts for so many seconds of cells in which the driver was there."""
-MOST_NON_FINITE = 2
-"""Cells with NaN or infinity that a trial survives."""
+MOST_FAILED = 2
+"""Cells in which a graph failed or gave NaN that a trial survives."""
+_FAULTS = frozenset({MODEL_FAILED, NON_FINITE})
 MISSED_SHARE = 0.25
 """Share of the cells in which a face was read that may miss their budget. A machine
 that is busy for a moment misses some; a bundle that is too slow misses nearly all."""
@@ -75,7 +76,7 @@ class TrialWatch:
         self._misses = 0
         self._seen = 0
         self._seen_missed = 0
-        self._non_finite = 0
+        self._failed = 0
         self._over = False
 
     def begin(self) -> None:
@@ -100,9 +101,9 @@ class TrialWatch:
         if has_face and estimate.frame is not None:
             self._seen += 1
             self._seen_missed += missed
-        self._non_finite += NON_FINITE in estimate.health.reasons
-        if self._non_finite > MOST_NON_FINITE:
-            self._fail(f"{self._non_finite} cells gave NaN or infinity")
+        self._failed += not _FAULTS.isdisjoint(estimate.health.reasons)
+        if self._failed > MOST_FAILED:
+            self._fail(f"{self._failed} cells met a graph that failed or gave NaN")
         is_blind = not RUNGS[estimate.rung].vision_every
         if has_face or (is_blind and self._seen):
             self._cells_left -= 1

@@ -12,8 +12,9 @@ from edge_affect.clock import NS_PER_S, SimClock
 from edge_affect.config import StreamConfig
 from edge_affect.errors import RunnerError
 from edge_affect.realtime.budget import StageTimes
+from edge_affect.realtime.health import MODEL_FAILED
 from edge_affect.realtime.loop import LoopTiming, StreamLoop
-from edge_affect.realtime.stepper import DEAD_NS, MODEL_FAILED, CellStepper
+from edge_affect.realtime.stepper import DEAD_NS, CellStepper
 from edge_affect.runners.base import StreamState, Tensors
 from edge_affect.testing import FakeModel, FakeRunner, make_chunk, make_frame
 from edge_affect.types import Estimate, HealthState
