@@ -39,6 +39,7 @@ class LiveThreads:
                 it or None.
         """
         self._feed = LoopFeed(loop, clock)
+        self._sources = sources
         self._finished = finished
         self._threads = [
             threading.Thread(
@@ -64,7 +65,9 @@ class LiveThreads:
         self._feed.stop()
 
     def join(self) -> None:
-        """Wait for the threads, each for ``JOIN_S`` at most."""
+        """Close the sources, then wait for the threads, each ``JOIN_S`` at most."""
+        for source in self._sources:
+            source.close()  # wakes a reader that waits for a device to open
         for thread in self._threads:
             if thread is threading.current_thread():
                 continue

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock
+import edge_affect as ea
+from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock, SystemClock
 from edge_affect.errors import SourceError
 from edge_affect.sources.base import Closing, SourceInfo
+from edge_affect.sources.camera import CameraSource
+from edge_affect.sources.capture import CameraSettings
 from edge_affect.sources.given import as_audio, as_source
 from edge_affect.sources.reconnect import Reconnecting
-from edge_affect.testing import make_chunk, make_frame
+from edge_affect.testing import FakeModel, make_chunk, make_frame
 from edge_affect.types import AudioChunk, Frame
+from tests.fakes.capture import HANG_LIMIT_S, FakeCapture
 
 PERIOD_NS = NS_PER_S // 30
 POLL_NS = 100 * NS_PER_MS
@@ -204,3 +208,31 @@ def test_named_devices_are_reconnected_and_files_are_not() -> None:
     assert not isinstance(as_source("drive.mp4", clock), Reconnecting)
     assert not isinstance(as_source("simulated", clock), Reconnecting)
     assert as_audio(None, clock) is None
+
+
+def test_closing_a_stream_leaves_no_reader_while_a_lost_camera_is_opening(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Closing wakes the thread that waits for a device that does not open."""
+    clock = SystemClock()
+    opening, release = threading.Event(), threading.Event()
+    captures = iter([FakeCapture([True])])
+
+    def open_capture(device: int | str, settings: CameraSettings) -> FakeCapture:
+        first = next(captures, None)
+        if first is None:
+            opening.set()
+            release.wait(HANG_LIMIT_S)
+        return first or FakeCapture([])
+
+    source = Reconnecting(
+        lambda: CameraSource(0, clock, open_capture=open_capture), clock
+    )
+    try:
+        with ea.AffectStream(source, purpose="research", model=FakeModel()):
+            assert opening.wait(HANG_LIMIT_S)
+        names = [thread.name for thread in threading.enumerate()]
+        assert not [name for name in names if name.startswith("edge_affect-read")]
+        assert "did not end" not in caplog.text
+    finally:
+        release.set()
