@@ -141,9 +141,7 @@ def test_trial_of_a_bundle_that_gives_nan_rolls_back(
     faulty = replace(_seen(), health=health)
     watch.see(faulty, 0)
     watch.see(faulty, 0)
-    with pytest.raises(
-        BundleError, match="3 cells met a graph that failed"
-    ):
+    with pytest.raises(BundleError, match="3 cells met a graph that failed"):
         watch.see(faulty, 0)
     assert store.state().current is None
     watch.end(BundleError("the same"))
