@@ -26,6 +26,8 @@ from training.models.voice import HOP_COLUMNS, MELS, VoiceNet
 
 LOCATOR_PICTURES = 128
 """Photographs for the locator network."""
+LOCATOR_SIDES = (1.0, 0.8, 0.6, 0.45, 0.3)
+"""Longer side of those pictures in turn, over the height of what the locator sees."""
 CALIBRATION_UTTERANCES = 48
 """Utterances for the voice network; each is cut or repeated to ``CLIP_HOPS``."""
 CLIP_HOPS = 30
@@ -100,14 +102,15 @@ def locator_batches(root: Path, _: nn.Module) -> Batches:
     chosen = [photos.names[i] for i in _rows(len(photos.names), LOCATOR_PICTURES)]
     width, height = LOCATOR_PX
     luma = np.zeros((len(chosen), height, width), np.uint8)
-    for row, picture in zip(luma, photos.archive.originals(chosen), strict=True):
+    sides = np.resize(LOCATOR_SIDES, len(chosen))
+    originals = photos.archive.originals(chosen)
+    for row, picture, side in zip(luma, originals, sides, strict=True):
         grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-        # Half the size and less: a face that fills the picture is the exception.
-        shrink = min(1.0, 0.6 * height / max(grey.shape))
-        small = cv2.resize(grey, None, fx=shrink, fy=shrink)
+        scale = side * height / max(grey.shape)
+        small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         row[: small.shape[0], : small.shape[1]] = small
-    parts = torch.split(torch.from_numpy(luma)[:, None].float(), 16)
-    return Batches(tuple((part,) for part in parts if len(part)))
+    # In one call: ranges of several calls would be averaged, and faces are rare cells.
+    return Batches(((torch.from_numpy(luma)[:, None].float(),),) if chosen else ())
 
 
 def voice_batches(root: Path, net: nn.Module) -> Batches:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import brevitas.nn as qnn
@@ -42,10 +42,13 @@ class Places:
     """Single layers whose input comes out of a ReLU."""
     norms: tuple[tuple[str, str], ...] = ()
     """Convolutions and the BatchNorm that follows, to be merged."""
+    statistic: str = "percentile"
+    """What ranges are taken from where a scheme does not say, of ``STATISTICS``."""
 
 
 PLACES = {
-    "locator": Places(trunk="features"),
+    # A face is one cell among a thousand: a percentile would cut its score off.
+    "locator": Places(trunk="features", statistic="maximum"),
     "face": Places(trunk="features"),
     "voice": Places(
         signed=("first",),
@@ -97,6 +100,7 @@ def quantized(net: nn.Module, graph: str, scheme: Scheme, target: str) -> nn.Mod
             f"target: got {target!r}, expected one of {', '.join(INT8_TARGETS)}"
         )
     places = PLACES[graph]
+    scheme = replace(scheme, statistic=scheme.statistic or places.statistic)
     changed = copy.deepcopy(net).eval()
     _check_kinds(changed, places)
     _check_layers(changed, places, scheme)
@@ -225,4 +229,7 @@ def _weights(scheme: Scheme, target: str, *, tensors: bool) -> dict[str, Any]:
 def _activation(scheme: Scheme, target: str, *, signed: bool) -> Any:
     suffix = "MSE" if scheme.statistic == "mse" else ""
     sign = "Int8" if signed or target == "trt-int8" else "Uint8"
-    return getattr(scaled_int, f"{sign}ActPerTensorFloat{suffix}")
+    quantizer = getattr(scaled_int, f"{sign}ActPerTensorFloat{suffix}")
+    if scheme.statistic == "maximum":
+        return quantizer.let(high_percentile_q=100.0)
+    return quantizer

@@ -24,8 +24,9 @@ class Scheme:
     """Layers whose weights get 8 bits whatever ``weight_bits`` says."""
     float_layers: tuple[str, ...] = ()
     """Layers whose weights stay float."""
-    statistic: str = "percentile"
-    """What the range of an activation is taken from, one of ``STATISTICS``."""
+    statistic: str | None = None
+    """What the range of an activation is taken from, one of ``STATISTICS``; None for
+    what the graph needs."""
     equalise_passes: int = 0
     """Passes of cross-layer equalisation before anything is quantized."""
     bias_correction: bool = True
@@ -34,7 +35,7 @@ class Scheme:
     def __post_init__(self) -> None:
         if self.weight_bits not in (4, 8):
             raise ConfigError(f"weight_bits: got {self.weight_bits}, expected 4 or 8")
-        if self.statistic not in STATISTICS:
+        if self.statistic not in (None, *STATISTICS):
             raise ConfigError(
                 f"statistic: got {self.statistic!r}, "
                 f"expected one of {', '.join(STATISTICS)}"
@@ -47,8 +48,8 @@ class Scheme:
         return 8 if layer in self.fine_layers else self.weight_bits
 
 
-STATISTICS = ("percentile", "mse")
-"""99.999th percentile of what was seen; the range of least squared error."""
+STATISTICS = ("percentile", "maximum", "mse")
+"""99.999th percentile of what was seen; all of it; the range of least squared error."""
 
 SCHEMES = {
     scheme.name: scheme

@@ -1,4 +1,4 @@
-"""Scenes without a face: cabins, drawn shapes, and faces cut to pieces."""
+"""Scenes without a face: cabins, drawn shapes, photographs with the face cut up."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_affect.sensing.align import box_from_points
 from edge_affect.sources.simulated import identity_from_seed
 from edge_affect.sources.simulated.cabin import Place, paint_cabin
 
@@ -59,7 +60,7 @@ def draw_backdrop(
     """
     if random.random() < 0.25:
         cabin = cabins[random.integers(len(cabins))]
-        return _part(random, cabin, size)
+        return part_of(random, cabin, size)
     picture = _ground(random, size)
     for _ in range(random.integers(0, 40)):
         _draw_shape(random, picture)
@@ -82,7 +83,29 @@ def shuffled(random: np.random.Generator, picture: Picture) -> Picture:
     return np.ascontiguousarray(whole.reshape(side * _PIECES, -1))
 
 
-def _part(
+def faceless(
+    random: np.random.Generator, picture: Picture, points: NDArray[np.float32]
+) -> Picture:
+    """Return ``(H, W)`` luma whose face was cut into pieces that change places.
+
+    Args:
+        random: Decides.
+        picture: With one face; it stays as it is.
+        points: ``(5, 2)`` of the face, px.
+    """
+    left, top, width, height = box_from_points(points)
+    side = round(1.2 * max(width, height))
+    x, y = (round(a + b / 2 - side / 2) for a, b in ((left, width), (top, height)))
+    x, y = max(x, 0), max(y, 0)
+    cut = picture[y : y + side, x : x + side]
+    side = min(cut.shape)
+    pieces = shuffled(random, cut[:side, :side])
+    out: Picture = picture.copy()
+    out[y : y + len(pieces), x : x + len(pieces)] = pieces
+    return out
+
+
+def part_of(
     random: np.random.Generator, picture: Picture, size: tuple[int, int]
 ) -> Picture:
     """Return a part of ``picture`` at a random place and scale, perhaps mirrored."""

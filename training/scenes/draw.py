@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from edge_affect.sensing.align import box_from_points
 from edge_affect.sensing.faces import STRIDE_PX, UNIT_PX
-from training.scenes.backdrops import draw_backdrop, shuffled
+from training.scenes.backdrops import draw_backdrop, faceless, part_of, shuffled
 from training.scenes.covers import cover_face
 from training.scenes.faces import Faces
 from training.teachers.yunet import MIRRORED
 
 _INSIDE = 0.25
 """A face's middle lies at least this many widths inside the scene."""
+_CORE = 0.06
+"""Widths around a face's middle where the heat is 1. A teacher's middle is no surer
+than that: asked for one cell alone, a network is never sure of a large face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class SceneConfig:
     """Largest tilt of a face to either side."""
     squeeze: float = 0.25
     """Largest share by which a face is narrowed, as a turned one is."""
+    photographed: float = 0.15
+    """Share of scenes before a photograph whose face was cut to pieces."""
     pieces: float = 0.3
     """Share of scenes that hold a face cut to pieces."""
     covered: float = 0.35
@@ -65,7 +70,12 @@ class SceneMaker:
     def draw(self, random: np.random.Generator) -> Scene:
         """Return a scene; the same for a generator in the same state."""
         config = self.config
-        picture = draw_backdrop(random, config.size, self.cabins)
+        if random.random() < config.photographed:
+            row = int(random.integers(len(self.faces)))
+            photo = faceless(random, self._photograph(row), self.faces.points[row])
+            picture = part_of(random, photo, config.size)
+        else:
+            picture = draw_backdrop(random, config.size, self.cabins)
         if random.random() < config.pieces:
             row = int(random.integers(len(self.faces)))
             scrap = shuffled(random, self.faces.pictures[row])
@@ -75,10 +85,12 @@ class SceneMaker:
         placed: list[NDArray[np.float32]] = []
         for _ in range(wanted):
             row = int(random.integers(len(self.faces)))
-            width, height = self.faces.sizes[row]
-            whole = self.faces.pictures[row, :height, :width]
             points = self._paste(
-                random, picture, whole, self.faces.points[row], tuple(placed)
+                random,
+                picture,
+                self._photograph(row),
+                self.faces.points[row],
+                tuple(placed),
             )
             if points is not None:
                 placed.append(points)
@@ -89,6 +101,10 @@ class SceneMaker:
         if config.degraded >= 1 or random.random() < config.degraded:
             picture = _seen(random, picture)
         return Scene(picture, stacked.astype(np.float32))
+
+    def _photograph(self, row: int) -> NDArray[np.uint8]:
+        width, height = self.faces.sizes[row]
+        return self.faces.pictures[row, :height, :width]
 
     def _paste(
         self,
@@ -125,7 +141,7 @@ def maps_of(scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return what a network is to give for a scene.
 
     Returns:
-        ``(H / 8, W / 8)`` float32 heat in [0, 1], 1 where a face's middle lies, and
+        ``(H / 8, W / 8)`` float32 heat in [0, 1], 1 around a face's middle, and
         ``(12, H / 8, W / 8)`` float32: the share that the cell counts with, the
         width's logarithm and the points, as ``LocatorOutput`` has them.
     """
@@ -139,8 +155,8 @@ def maps_of(scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         column = int(np.clip((left + width / 2) / STRIDE_PX, 0, columns - 1))
         row = int(np.clip((top + height / 2) / STRIDE_PX, 0, rows - 1))
         spread = max(0.4, 0.1 * width / STRIDE_PX)
-        apart = (x - column) ** 2 + (y - row) ** 2
-        blob = np.exp(-apart / (2 * spread**2))
+        apart = np.hypot(x - column, y - row) - _CORE * width / STRIDE_PX
+        blob = np.exp(-(np.maximum(apart, 0) ** 2) / (2 * spread**2))
         better = blob > np.maximum(values[0], 0.3)
         heat = np.maximum(heat, blob)
         values[0][better] = blob[better]
