@@ -78,4 +78,9 @@ def _figure(path: Path, record: dict[str, object]) -> dict[str, object]:
     lacking = [key for key in ("set", "metric", "value") if key not in record]
     if lacking:
         raise BundleError(f"{path.name}: a record lacks {lacking[0]!r}")
-    return {key: record[key] for key in FIGURE_KEYS if key in record}
+    return {key: _rounded(record[key]) for key in FIGURE_KEYS if key in record}
+
+
+def _rounded(value: object) -> object:
+    """Return a number with five digits: what a manifest has room for."""
+    return float(f"{value:.5g}") if isinstance(value, float) else value
