@@ -97,7 +97,8 @@ def label_pictures(
 ) -> TargetFolder:
     """Let a checkpoint of the recipe ``face`` judge the training pictures of ``sets``.
 
-    It sees each picture as it is. A set that is there already is not judged again.
+    Kept is the mean of what it says of a picture and of its mirror image, which is
+    surer than either. A set that is there already is not judged again.
     Under torchrun each process labels its share of the sets.
 
     Args:
@@ -119,7 +120,11 @@ def label_pictures(
         part, data = picture_part(name), pictures_digest(found.names, found.luma)
         if folder.holds(part, data):
             continue
-        embedding, logits, affect = run_face(net, torch.from_numpy(found.luma))
+        luma = torch.from_numpy(found.luma)
+        both = run_face(net, luma), run_face(net, luma.flip(-1))
+        embedding, logits, affect = (
+            torch.stack(p).mean(0) for p in zip(*both, strict=True)
+        )
         folder.write(
             part,
             SoftTargets(

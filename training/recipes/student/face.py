@@ -42,7 +42,7 @@ class _Soft:
 class FaceStudentTrainer(FaceTrainer[FaceStudent]):
     """Adds a teacher's word to the recipe ``face``.
 
-    The teacher saw each picture as it is, the student sees it changed.
+    The teacher saw each picture and its mirror image, the student sees it changed.
     """
 
     def __init__(
