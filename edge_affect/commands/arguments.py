@@ -242,9 +242,9 @@ def _add_compare(commands: _Commands[_Parser]) -> None:
     compare = commands.add_parser(
         "compare",
         help="run a bundle's graphs on TensorRT and on ONNX Runtime",
-        description="Run every graph on TensorRT and on ONNX Runtime over the same "
-        "seeded inputs, print error and speed of each, and fail over tolerance. "
-        "Without TensorRT, compare the targets that ONNX Runtime runs.",
+        description="Run every graph on TensorRT and on ONNX Runtime over what a "
+        "simulated drive gives them, print error and speed of each, and fail over "
+        "tolerance. Without TensorRT, compare the targets that ONNX Runtime runs.",
     )
     _add_bundle(compare)
     compare.add_argument(

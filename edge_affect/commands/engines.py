@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_affect.clock import Clock, SystemClock
 from edge_affect.commands.cards import columns
+from edge_affect.commands.recording import CELLS, record_drive
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import MissingDependencyError, RunnerError
 from edge_affect.model.bundle import Bundle, load_bundle
@@ -26,6 +27,7 @@ from edge_affect.runners.tensorrt.prepare import TENSORRT_TARGETS, Prepared, pre
 
 _EXACT = "cpu-fp32"
 """What the CPU's other targets are held against, where the bundle has it."""
+_DRIVE = f"{CELLS} cells of a simulated drive"
 
 
 def build(path: Path | None, terminal: Terminal, *, allow_unsigned: bool) -> str:
@@ -71,7 +73,7 @@ def compare_bundle(
     allow_unsigned: bool,
     clock: Clock | None = None,
 ) -> tuple[str, bool]:
-    """Run a bundle's graphs on two runtimes over the same inputs.
+    """Run a bundle's graphs on two runtimes over what a simulated drive gives them.
 
     With TensorRT: the target that runs there, against ONNX Runtime on the same files.
     Without: the targets that ONNX Runtime runs, against each other.
@@ -101,12 +103,13 @@ def compare_bundle(
     prepared = _prepare(bundle, libraries, terminal)
     target = prepared.choice.target
     reference = OnnxRunner(bundle.graphs_for(target), links=bundle.links)
+    recorded = record_drive(bundle, target)
     try:
-        comparison = compare(reference, prepared.runner, clock)
+        comparison = compare(reference, prepared.runner, clock, recorded)
     finally:
         prepared.runner.close()
         reference.close()
-    title = f"{_name(bundle)}, {target}, {STEPS} steps; {prepared.runner.provider}"
+    title = f"{_name(bundle)}, {target}, {_DRIVE}; {prepared.runner.provider}"
     return _verdict(title, comparison, ("TensorRT", "ONNX Runtime"), SAME_GRAPH)
 
 
@@ -130,11 +133,12 @@ def _compare_targets(bundle: Bundle, clock: Clock, why: str) -> tuple[str, bool]
         )
     texts, sound = [f"without TensorRT: {why}"], True
     reference = OnnxRunner(bundle.graphs_for(exact))
+    recorded = record_drive(bundle, exact)
     for target in others:
         other = OnnxRunner(bundle.graphs_for(target))
-        comparison = compare(reference, other, clock)
+        comparison = compare(reference, other, clock, recorded)
         other.close()
-        title = f"{_name(bundle)} on ONNX Runtime, {STEPS} steps"
+        title = f"{_name(bundle)} on ONNX Runtime, {_DRIVE}"
         text, fits = _verdict(title, comparison, (target, exact), OTHER_TARGET)
         texts.append(text)
         sound = sound and fits

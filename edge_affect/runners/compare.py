@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from edge_affect.clock import NS_PER_MS, Clock
 from edge_affect.runners.base import Runner, Tensors
 
 STEPS = 200
-"""Steps that are compared: one in them may fall into another class."""
+"""Seeded steps of each graph: one in them may fall into another class."""
 CLASSES = frozenset({"expression", "emotion"})
 """Outputs that are logits of classes: what counts is which one is the largest."""
 WARM_UP = 10
@@ -34,8 +34,18 @@ class Tolerance:
 SAME_GRAPH = Tolerance(0.01, 0.995)
 """The same file on two runtimes: they round in other places, and nothing else."""
 OTHER_TARGET = Tolerance(0.05, 0.95)
-"""Files of two targets: one of them was quantized, which pictures of noise feel more
-than faces do. It finds a file that is broken; accuracy is measured on real data."""
+"""Files of two targets: one of them was quantized. It finds a file that is broken;
+accuracy is measured on real data."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenStep:
+    """What a graph is given in one step."""
+
+    graph: str
+    """Its name."""
+    inputs: Tensors
+    """Every input but its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,63 +110,79 @@ def compare(
     reference: Runner,
     other: Runner,
     clock: Clock,
-    steps: int = STEPS,
+    recorded: Sequence[GivenStep] | None = None,
 ) -> Comparison:
-    """Step two runners side by side over seeded inputs, each with a state of its own.
+    """Step two runners side by side over the same inputs, each with its own state.
 
-    Both get the same inputs in every step: where a graph takes another one's embedding
-    it is the reference's, so that an error is told of the graph that makes it, and
-    recurrent ones add up only in their own state.
+    Where a graph takes another one's embedding it is the reference's, so that an error
+    is told of the graph that makes it, and recurrent ones add up only in their own
+    state.
 
     Args:
         reference: What is right.
         other: What is held against it.
         clock: Time.
-        steps: How many.
+        recorded: Steps one after the other; None: ``STEPS`` of every graph on seeded
+            noise, for a device that has nothing else at hand.
 
     Raises:
         RunnerError: A graph cannot be stepped.
     """
-    random = np.random.default_rng(0)
     runners = (reference, other)
     states = [runner.new_state() for runner in runners]
     values: dict[tuple[str, str], list[list[NDArray[np.float32]]]] = {}
-    times: dict[str, list[list[int]]] = {g: [[], []] for g in reference.signatures}
-    for number in range(steps):
-        given: dict[str, Mapping[str, NDArray[np.float32]]] = {}
-        for graph, signature in reference.signatures.items():
-            inputs = _inputs(signature.inputs, given, random)
-            for side, (runner, state) in enumerate(zip(runners, states, strict=True)):
-                start_ns = clock.now_ns()
-                out = runner.step(state, graph, inputs)
-                if number >= min(WARM_UP, steps - 1):
-                    times[graph][side].append(clock.now_ns() - start_ns)
-                given.setdefault(graph, out)
-                for name, value in out.items():
-                    values.setdefault((graph, name), [[], []])[side].append(value)
+    times: dict[str, list[list[int]]] = {}
+    embeddings: dict[str, NDArray[np.float32]] = {}
+    steps = _seeded(reference, embeddings) if recorded is None else recorded
+    for step in steps:
+        taken = times.setdefault(step.graph, [[], []])
+        for side, (runner, state) in enumerate(zip(runners, states, strict=True)):
+            start_ns = clock.now_ns()
+            out = runner.step(state, step.graph, step.inputs)
+            taken[side].append(clock.now_ns() - start_ns)
+            for name, value in out.items():
+                values.setdefault((step.graph, name), [[], []])[side].append(value)
+            if side == 0 and "embedding" in out:
+                embeddings[step.graph] = out["embedding"]
     return Comparison(
         tuple(
             GraphComparison(
                 graph,
                 tuple(_error(n, *values[graph, n]) for n in signature.outputs),
-                *(float(np.median(taken)) / NS_PER_MS for taken in times[graph]),
+                *(_median_ms(taken) for taken in times[graph]),
             )
             for graph, signature in reference.signatures.items()
+            if graph in times
         )
     )
 
 
+def _median_ms(taken: list[int]) -> float:
+    warm = taken[min(WARM_UP, len(taken) - 1) :]
+    return float(np.median(warm)) / NS_PER_MS
+
+
+def _seeded(
+    runner: Runner, embeddings: Mapping[str, NDArray[np.float32]]
+) -> Iterator[GivenStep]:
+    """Yield steps of every graph in turn; ``embeddings`` holds what was given last."""
+    random = np.random.default_rng(0)
+    for _ in range(STEPS):
+        for graph, signature in runner.signatures.items():
+            yield GivenStep(graph, _inputs(signature.inputs, embeddings, random))
+
+
 def _inputs(
     shapes: Mapping[str, tuple[int, ...]],
-    given: Mapping[str, Tensors],
+    embeddings: Mapping[str, NDArray[np.float32]],
     random: np.random.Generator,
 ) -> dict[str, NDArray[np.float32]]:
     """Return inputs of one step, of the kind that their names tell."""
     inputs = {}
     for name, shape in shapes.items():
         source, _, rest = name.rpartition("_")
-        if rest == "embedding" and source in given:
-            value: NDArray[np.floating] = given[source]["embedding"]
+        if rest == "embedding" and source in embeddings:
+            value: NDArray[np.floating] = embeddings[source]
         elif rest == "valid":
             value = (random.random(shape) < 0.8).astype(np.float32)
         elif rest == "age":

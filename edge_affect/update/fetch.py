@@ -60,7 +60,8 @@ def _opened(source: str) -> Iterator[tuple[Any, int | None]]:
 
     # A URL may hold a password or a token; it is not told.
     address = urlsplit(source)
-    place = f"{address.scheme}://{address.hostname}{address.path}"
+    host = address.netloc.rpartition("@")[2]
+    place = f"{address.scheme}://{host}{address.path}"
     try:
         with _opener().open(source, timeout=TIMEOUT_S) as reply:
             stated = reply.headers.get("Content-Length", "")

@@ -128,7 +128,10 @@ def test_compare_runs_tensorrt_against_onnx_runtime(
     install(monkeypatch, "11.4")
     assert _run("compare", bundle) == 0
     out = capsys.readouterr().out
-    assert "tiny 0.0.1, trt-int8, 200 steps; TensorRT 11.4.0.106 on Orin (fake)" in out
+    assert out.startswith(
+        "tiny 0.0.1, trt-int8, 300 cells of a simulated drive; "
+        "TensorRT 11.4.0.106 on Orin (fake)"
+    )
     for name in ("face", "voice", "affect", "mean error", "ms", "100.0%"):
         assert name in out
     assert out.endswith("within tolerance\n")

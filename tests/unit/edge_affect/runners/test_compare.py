@@ -15,6 +15,7 @@ from edge_affect.runners.base import (
 )
 from edge_affect.runners.compare import (
     SAME_GRAPH,
+    GivenStep,
     OutputError,
     Tolerance,
     compare,
@@ -47,9 +48,7 @@ class Off(FakeRunner):
 
 def _compared(name: str = "valence", by: float = 0.0) -> tuple[list[str], float]:
     clock = SimClock()
-    comparison = compare(
-        Off(clock, 7, name, 0.0), Off(clock, 2, name, by), clock, steps=40
-    )
+    comparison = compare(Off(clock, 7, name, 0.0), Off(clock, 2, name, by), clock)
     assert [g.graph for g in comparison.graphs] == ["face", "voice", "affect"]
     assert {graph.reference_ms for graph in comparison.graphs} == {7.0}
     return comparison.faults(SAME_GRAPH), comparison.other_ms
@@ -85,7 +84,7 @@ def test_compare_counts_the_top_class_of_classes() -> None:
             return results, next_state
 
     clock = SimClock()
-    comparison = compare(FakeRunner(), Other(clock, 1, "valence", 0.0), clock, steps=9)
+    comparison = compare(FakeRunner(), Other(clock, 1, "valence", 0.0), clock)
     (fault,) = comparison.faults(SAME_GRAPH)
     assert fault.startswith(
         "affect expression: the same top class in 0.0% of the steps"
@@ -105,11 +104,9 @@ def test_compare_carries_states_on() -> None:
         def _commit(self, *args: object) -> None:
             pass
 
-    comparison = compare(
-        OnnxRunner([COUNTER]), Forgetful([COUNTER]), SimClock(), steps=30
-    )
+    comparison = compare(OnnxRunner([COUNTER]), Forgetful([COUNTER]), SimClock())
     assert comparison.faults(SAME_GRAPH)
-    same = compare(OnnxRunner([COUNTER]), OnnxRunner([COUNTER]), SimClock(), steps=30)
+    same = compare(OnnxRunner([COUNTER]), OnnxRunner([COUNTER]), SimClock())
     assert same.faults(EXACT) == []
 
 
@@ -128,9 +125,36 @@ def test_compare_gives_the_same_inputs_every_time() -> None:
             return super()._step(state, which, inputs)
 
     for place in range(2):
-        compare(Noting(place), FakeRunner(), SimClock(), steps=5)
+        compare(Noting(place), FakeRunner(), SimClock())
     assert seen[0] == seen[1]
     assert len(set(seen[0])) > 20
+
+
+def test_compare_steps_what_was_recorded_in_its_order() -> None:
+    """Both runners get every recorded step; a graph without one is left out."""
+    seen: list[list[tuple[str, float]]] = [[], []]
+
+    class Noting(FakeRunner):
+        def __init__(self, place: int) -> None:
+            super().__init__()
+            self._place = place
+
+        def _step(self, state: StreamState, which: str, inputs: Tensors) -> Stepped:
+            seen[self._place].append((which, float(next(iter(inputs.values())).max())))
+            return super()._step(state, which, inputs)
+
+    runners = Noting(0), Noting(1)
+    shapes = {graph: s.inputs for graph, s in runners[0].signatures.items()}
+    order = [("voice", 1.0), ("face", 2.0), ("face", 3.0), ("voice", 4.0)]
+    recorded = [
+        GivenStep(
+            graph, {n: np.full(v, level, np.float32) for n, v in shapes[graph].items()}
+        )
+        for graph, level in order
+    ]
+    comparison = compare(*runners, SimClock(), recorded)
+    assert seen == [order, order]
+    assert [graph.graph for graph in comparison.graphs] == ["face", "voice"]
 
 
 def signature_fits(signature: Signature, inputs: Tensors) -> bool:

@@ -140,7 +140,10 @@ def test_fetch_says_when_nobody_answers(ready: Store) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    assert "cannot be fetched" in _refused(f"http://127.0.0.1:{port}/b.zip", ready)
+    told = _refused(f"http://me:secret@127.0.0.1:{port}/b.zip?key=1", ready)
+    assert f"http://127.0.0.1:{port}/b.zip: cannot be fetched" in told
+    assert "secret" not in told
+    assert "key" not in told
     assert "cannot be fetched" in _refused("http://127.0.0.1:99999/b.zip", ready)
 
     def babble(request: BaseHTTPRequestHandler) -> None:
