@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edge_affect.affect_model import AffectModel
     from edge_affect.clock import Clock, SimClock, SystemClock
-    from edge_affect.config import CameraMount, StreamConfig
+    from edge_affect.config import CameraMount, RealtimeSettings, StreamConfig
     from edge_affect.errors import (
         BundleError,
         ConfigError,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         StreamStateError,
         UsageError,
     )
+    from edge_affect.events import Event
     from edge_affect.labels import ACTION_UNITS, DRIVER_SIGNALS, EXPRESSIONS, PURPOSES
     from edge_affect.pixels import PixelFormat
     from edge_affect.realtime.analysis import analyze
@@ -51,7 +52,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "affect_model": ("AffectModel",),
     "clock": ("Clock", "SimClock", "SystemClock"),
-    "config": ("CameraMount", "StreamConfig"),
+    "config": ("CameraMount", "RealtimeSettings", "StreamConfig"),
     "errors": (
         "BundleError",
         "ConfigError",
@@ -66,6 +67,7 @@ _HOMES = {
         "StreamStateError",
         "UsageError",
     ),
+    "events": ("Event",),
     "labels": ("ACTION_UNITS", "DRIVER_SIGNALS", "EXPRESSIONS", "PURPOSES"),
     "pixels": ("PixelFormat",),
     "realtime.info": ("StreamInfo", "StreamStats"),
@@ -104,6 +106,7 @@ __all__ = [
     "Decision",
     "EdgeAffectError",
     "Estimate",
+    "Event",
     "Face",
     "Frame",
     "Health",
@@ -113,6 +116,7 @@ __all__ = [
     "NonFiniteError",
     "PixelFormat",
     "PurposeError",
+    "RealtimeSettings",
     "RunHeader",
     "RunnerError",
     "SimClock",

@@ -67,6 +67,32 @@ class CameraMount:
 
 
 @dataclass(frozen=True, slots=True)
+class RealtimeSettings:
+    """What a live stream asks of the machine; what is refused is logged, no more."""
+
+    priority: int | None = None
+    """Real-time priority (``SCHED_FIFO``) of the stepping thread, 1 to 49: below the
+    kernel's interrupts. None: an ordinary thread."""
+    cores: tuple[int, ...] = ()
+    """Processors that the stepping thread may run on; none: any."""
+    lock_memory: bool = False
+    """Whether all memory of the process is kept from being swapped out."""
+    freeze_collector: bool = False
+    """Whether Python's collector leaves alone what lives when the stream begins, and
+    full collections cease until it ends. It is the whole process's: an application
+    that makes cycles of objects keeps their memory meanwhile."""
+
+    def __post_init__(self) -> None:
+        if self.priority is not None:
+            _check_range("realtime.priority", self.priority, 1, 49)
+        object.__setattr__(self, "cores", tuple(self.cores))
+        for core in self.cores:
+            if isinstance(core, bool) or not isinstance(core, int):
+                raise ConfigError(f"realtime.cores: got {core!r}, expected numbers")
+            _check_range("realtime.cores", core, 0, 1_023)
+
+
+@dataclass(frozen=True, slots=True)
 class StreamConfig:
     """Everything that a stream's behaviour depends on, but for its devices."""
 
@@ -83,6 +109,7 @@ class StreamConfig:
     queue_capacity: int = 256
     """Estimates that wait for a slow consumer before the oldest is dropped."""
     mount: CameraMount = field(default_factory=CameraMount)
+    realtime: RealtimeSettings = field(default_factory=RealtimeSettings)
 
     def __post_init__(self) -> None:
         check_purpose_name(self.purpose)
@@ -123,8 +150,9 @@ def config_from_mapping(
             )
         _check_type(f"{prefix}{key}", value, str(known[key].type))
     plain = dict(values)
-    if isinstance(plain.get("mount"), Mapping):
-        plain["mount"] = config_from_mapping(CameraMount, plain["mount"], "mount.")
+    for name, part in (("mount", CameraMount), ("realtime", RealtimeSettings)):
+        if isinstance(plain.get(name), Mapping):
+            plain[name] = config_from_mapping(part, plain[name], f"{name}.")
     try:
         return kind(**plain)
     except TypeError as error:
@@ -137,7 +165,9 @@ def _check_type(key: str, value: Any, annotation: str) -> None:
         "int": (int,),
         "str": (str,),
         "bool": (bool,),
+        "int | None": (int, type(None)),
         "CameraMount": (Mapping, CameraMount),
+        "RealtimeSettings": (Mapping, RealtimeSettings),
     }
     types = wanted.get(annotation, (list, tuple))
     is_flag = isinstance(value, bool) and bool not in types

@@ -101,6 +101,7 @@ def rows_of(outcome: Outcome) -> list[Row]:
             for reason in (DARK, FROZEN)
         ),
         count("dead sound untold", "dead sound told"),
+        count("clipped sound untold", "clipped sound told"),
         count("misses while healthy", "no miss when healthy"),
         told("misses, faults included", outcome.misses),
         told("lowest rung", worst.get("lowest rung", 0)),

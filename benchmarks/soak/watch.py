@@ -11,7 +11,7 @@ from benchmarks.soak.script import Do
 from edge_affect.clock import NS_PER_MS, NS_PER_S
 from edge_affect.realtime.accounts import REPEATED, SOURCE
 from edge_affect.realtime.feed import LoopFeed
-from edge_affect.realtime.health import LOST_NS, STALE_NS
+from edge_affect.realtime.health import CLIPPED, LOST_NS, STALE_NS
 from edge_affect.realtime.ladder import RUNGS
 from edge_affect.realtime.loop import StreamLoop
 from edge_affect.sensing.quality import DARK, FROZEN
@@ -23,6 +23,8 @@ RETURN_NS = NS_PER_S
 """Time within which a source that returned must be ``ok``."""
 SILENT_NS = NS_PER_S
 """Time within which dead sound must be told."""
+CLIPPED_NS = 500 * NS_PER_MS
+"""Time within which sound that is cut off must be told."""
 SOUND_GONE_NS = LOST_NS + 300 * NS_PER_MS
 """Age of sound from which it must be ``lost``: the lag of a step and two hops more."""
 CLIMB_NS = 10 * NS_PER_S
@@ -216,6 +218,11 @@ class Watch:
         if silent and estimate.t_ns - truth.sound_fault_ns >= SILENT_NS:
             told = f"voice {voice.value} in {truth.sound_fault}"
             self._hold("dead sound told", voice in _GONE, told)
+        cut_off_ns = estimate.t_ns - truth.sound_fault_ns
+        if truth.sound_fault is Do.CLIP and cut_off_ns >= CLIPPED_NS:
+            told = f"voice {voice.value} {estimate.health.reasons} in clipped sound"
+            is_told = CLIPPED in estimate.health.reasons
+            self._hold("clipped sound told", is_told or voice in _GONE, told)
         if truth.sound_back_ns is None:
             return
         late_ns = estimate.t_ns - truth.sound_back_ns

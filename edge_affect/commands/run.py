@@ -14,6 +14,7 @@ from edge_affect.commands.display import Display, display_for
 from edge_affect.commands.settings import STDOUT, RunSettings
 from edge_affect.commands.signals import StopSignals
 from edge_affect.commands.terminal import Terminal
+from edge_affect.config import StreamConfig
 from edge_affect.errors import EdgeAffectError, SourceError
 from edge_affect.realtime.info import StreamInfo, StreamStats
 from edge_affect.realtime.stream import AffectStream
@@ -142,11 +143,14 @@ def run(settings: RunSettings, terminal: Terminal, stdout: TextIO) -> int:
         stream = AffectStream(
             source,
             _microphone(settings.audio, source),
-            purpose=str(settings.purpose),
-            budget_ms=settings.budget_ms,
-            mount=settings.mount,
+            config=StreamConfig(
+                str(settings.purpose),
+                settings.budget_ms,
+                settings.backend,
+                mount=settings.mount,
+                realtime=settings.realtime,
+            ),
             bundle=settings.bundle,
-            backend=settings.backend,
             detector=settings.detector,
             allow_unsigned=settings.allow_unsigned,
             key=settings.key,

@@ -5,11 +5,16 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from edge_affect.config import BACKENDS, CameraMount, config_from_mapping
+from edge_affect.config import (
+    BACKENDS,
+    CameraMount,
+    RealtimeSettings,
+    config_from_mapping,
+)
 from edge_affect.errors import ConfigError, PurposeError
 from edge_affect.labels import PURPOSES
 from edge_affect.sinks.files import are_apart, check_apart, is_file
@@ -30,6 +35,8 @@ PURPOSE_MEANINGS = {
 """Purpose → what it means, in one line."""
 
 _NUMBER = (int, float)
+_REALTIME = RealtimeSettings(freeze_collector=True)
+"""The process is the stream's alone, so its collector may rest."""
 _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "source": ("text or a camera's number", (str, int)),
     "purpose": ("text", (str,)),
@@ -44,6 +51,7 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "detector": ("a file's name", (str,)),
     "max_seconds": ("a number of seconds", _NUMBER),
     "mount": ("a table of the camera's mount", (dict,)),
+    "realtime": ("a table of real-time settings", (dict,)),
 }
 
 
@@ -78,6 +86,8 @@ class RunSettings:
     """Length of the stream to read, s; None: until its end."""
     mount: CameraMount = field(default_factory=CameraMount)
     """How the camera is installed."""
+    realtime: RealtimeSettings = _REALTIME
+    """What a live stream asks of the machine."""
 
     def __post_init__(self) -> None:
         if not self.source:
@@ -180,6 +190,9 @@ def read_config(path: Path) -> dict[str, Any]:
             raise ConfigError(f"{path}: {key}: got {value!r}, expected {expected}")
     if "mount" in values:
         values["mount"] = config_from_mapping(CameraMount, values["mount"], "mount.")
+    if "realtime" in values:
+        given = {**asdict(_REALTIME), **values["realtime"]}
+        values["realtime"] = config_from_mapping(RealtimeSettings, given, "realtime.")
     return values
 
 

@@ -19,6 +19,7 @@ NO_FACE = "no_face"
 FROZEN = "frozen"
 NO_SOUND = "no_sound"
 SILENT = "silent"
+CLIPPED = "clipped"
 LATE_VOICE = "late_voice"
 NON_FINITE = "non_finite"
 MODEL_FAILED = "model_failed"
@@ -46,6 +47,8 @@ class VoiceInput:
     """Whether the hop that the step needs was not computed yet."""
     flat: bool = False
     """Whether every sample of the hop is the same: no microphone sounds like that."""
+    clipped: bool = False
+    """Whether the hop was too loud for the microphone, which bends what it heard."""
 
 
 def _by_age(age_ns: int | None) -> HealthState:
@@ -78,6 +81,8 @@ def voice_health(voice: VoiceInput) -> tuple[HealthState, tuple[str, ...]]:
         return HealthState.STALE, (SILENT,)
     if voice.late:
         return HealthState.DEGRADED, (LATE_VOICE,)
+    if voice.clipped:
+        return HealthState.DEGRADED, (CLIPPED,)
     return state, ()
 
 

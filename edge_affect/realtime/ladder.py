@@ -15,6 +15,8 @@ CLIMB_AFTER_NS = 2 * NS_PER_S
 CLIMB_AGAIN_NS = NS_PER_S
 """Clean time before one rung more when there was no miss since the last climb."""
 CLIMB_AFTER_MOST_NS = 60 * NS_PER_S
+HEAT_RUNG = 2
+"""Where a hot board goes, and no lower by heat alone: vision in every second cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,22 @@ class Ladder:
         """What the present rung does."""
         return RUNGS[self.rung]
 
-    def update(self, t_ns: int, *, missed: bool) -> int:
-        """Take one step's outcome at ``t_ns``; return the rung for the next step."""
+    def update(self, t_ns: int, *, missed: bool, hot: bool = False) -> int:
+        """Take one step's outcome at ``t_ns``; return the rung for the next step.
+
+        Args:
+            t_ns: When the step was done.
+            missed: Whether it overran its budget.
+            hot: Whether the board is too hot for full service.
+        """
         if self._clean_since_ns is None:
             self._clean_since_ns = t_ns
+        highest = HEAT_RUNG if hot else 0
         if missed:
             self._miss(t_ns)
-        elif self.rung and t_ns - self._clean_since_ns >= self._climb_wait_ns:
+        elif self.rung < highest:
+            self.rung, self._clean_since_ns = highest, t_ns
+        elif self.rung > highest and t_ns - self._clean_since_ns >= self._climb_wait_ns:
             self.rung -= 1
             self._clean_since_ns = self._climbed_ns = t_ns
         return self.rung

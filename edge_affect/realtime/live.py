@@ -1,4 +1,4 @@
-"""Threads of a live stream: one reads each source, one steps the loop."""
+"""Threads of a live stream: one reads each source, one steps, one watches the heat."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import threading
 from collections.abc import Callable, Sequence
 
 from edge_affect.clock import NS_PER_MS, Clock
+from edge_affect.config import RealtimeSettings
 from edge_affect.realtime.feed import LoopFeed
+from edge_affect.realtime.heat import HeatMonitor
 from edge_affect.realtime.loop import StreamLoop
+from edge_affect.realtime.process import in_real_time
 from edge_affect.sources.base import AudioSource, Source
 
 _LOG = logging.getLogger(__name__)
@@ -22,12 +25,15 @@ JOIN_S = 2.0
 class LiveThreads:
     """Feeds a loop from sources in real time until it is stopped or they have ended."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a stream's threads work with
         self,
         loop: StreamLoop,
         sources: Sequence[Source | AudioSource],
         clock: Clock,
         finished: Callable[[BaseException | None], None],
+        *,
+        heat: HeatMonitor,
+        realtime: RealtimeSettings,
     ) -> None:
         """Make the threads; ``start`` runs them.
 
@@ -37,7 +43,11 @@ class LiveThreads:
             clock: Tells the time.
             finished: Called once, by the stepping thread, with the fault that ended
                 it or None.
+            heat: What the loop asks; it runs in a thread of its own.
+            realtime: What the stepping thread asks of the machine.
         """
+        self._realtime = realtime
+        self._heat = heat
         self._feed = LoopFeed(loop, clock)
         self._sources = sources
         self._finished = finished
@@ -51,9 +61,10 @@ class LiveThreads:
             )
             for number, source in enumerate(sources)
         ]
-        self._threads.append(
-            threading.Thread(target=self._run, name="edge_affect-step", daemon=True)
-        )
+        self._threads += [
+            threading.Thread(target=target, name=f"edge_affect-{name}", daemon=True)
+            for name, target in (("step", self._run), ("heat", heat.run))
+        ]
 
     def start(self) -> None:
         """Begin to read and to step."""
@@ -63,6 +74,7 @@ class LiveThreads:
     def stop(self) -> None:
         """Ask every thread to end; returns at once, from any thread."""
         self._feed.stop()
+        self._heat.stop()
 
     def join(self) -> None:
         """Close the sources, then wait for the threads, each ``JOIN_S`` at most."""
@@ -103,7 +115,8 @@ class LiveThreads:
     def _run(self) -> None:
         fault: BaseException | None = None
         try:
-            self._feed.run()
+            with in_real_time(self._realtime):
+                self._feed.run()
         except BaseException as error:  # noqa: BLE001 - raised from the iteration
             fault = error
         self._finished(fault)

@@ -50,6 +50,7 @@ class StreamLoop:
         clock: Clock,
         emit: Callable[[Estimate], None],
         timing: LoopTiming,
+        is_hot: Callable[[int], bool] = lambda _: False,
     ) -> None:
         """Start without a grid; the first frame, or ``begin``, lays it.
 
@@ -58,11 +59,14 @@ class StreamLoop:
             clock: Tells when an estimate is ready.
             emit: Takes every estimate, in order.
             timing: Cells, waits and budget.
+            is_hot: Tells at once whether the board is too hot for full service at a
+                time in ns; by default it never is.
         """
         self._stepper = stepper
         self._clock = clock
         self._emit = emit
         self._timing = timing
+        self._is_hot = is_hot
         self._planner: CellPlanner | None = None
         self._ladder = Ladder()
         self._seen_cell: int | None = None
@@ -179,7 +183,7 @@ class StreamLoop:
         now_ns = self._clock.now_ns()
         missed = now_ns - from_ns > self._timing.budget_ns
         self.misses += missed
-        self._ladder.update(now_ns, missed=missed)
+        self._ladder.update(now_ns, missed=missed, hot=self._is_hot(now_ns))
         self.cells += 1
         self.face_ok += estimate.health.face is HealthState.OK
         self.masked_hops += LATE_VOICE in estimate.health.reasons

@@ -10,20 +10,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 
-from edge_affect import __version__
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_MS, NS_PER_S, Clock, SimClock, SystemClock
 from edge_affect.config import CameraMount, StreamConfig
 from edge_affect.errors import StreamStateError, UsageError
+from edge_affect.events import Event, EventLog
 from edge_affect.realtime.budget import StageTimes
+from edge_affect.realtime.heat import HeatMonitor, HeatWatch
 from edge_affect.realtime.info import StreamInfo, StreamStats, printable
 from edge_affect.realtime.live import LiveThreads
 from edge_affect.realtime.loop import LoopTiming, StreamLoop
 from edge_affect.realtime.slots import BoundedQueue
 from edge_affect.realtime.stepper import CellStepper
-from edge_affect.sinks import record
-from edge_affect.sinks.base import RunHeader, Sink
+from edge_affect.sinks.base import Sink
 from edge_affect.sinks.group import SinkGroup
+from edge_affect.sinks.record import run_header
 from edge_affect.sources.base import AudioSource, Source
 from edge_affect.sources.given import AudioLike, VideoLike, as_audio, as_source
 from edge_affect.types import AudioChunk, Estimate
@@ -87,8 +88,7 @@ class AffectStream:
             key: Public key of whoever may sign bundles, a PEM file.
             sinks: Take every estimate, in the stepping thread.
             clock: Time; None for the machine's.
-            config: Every setting at once, in place of ``purpose``, ``budget_ms``,
-                ``mount`` and ``backend``.
+            config: All settings, in place of purpose, budget_ms, mount and backend.
         """
         if config is not None:
             _refuse_beside("config", purpose=purpose, mount=mount)
@@ -124,6 +124,7 @@ class AffectStream:
         self._video = as_source(video, self._clock)
         self._audio = as_audio(audio, self._clock)
         self._sinks = SinkGroup(sinks)
+        self._events = EventLog()
         self._times = StageTimes(SystemClock())
         self._life = "new"
         self._stopping = threading.Event()
@@ -176,6 +177,9 @@ class AffectStream:
             self._audio.__enter__()
         clock = self._clock if info.live else self._file_clock
         rate = self._model.bundle.manifest.timing.cell_hz
+        heat = HeatMonitor(
+            HeatWatch()
+        )  # looks only while a live stream's thread runs it
         self._loop = StreamLoop(
             CellStepper(self._model, self._config, self._times),
             clock,
@@ -185,6 +189,7 @@ class AffectStream:
                 wait_ns=NS_PER_S * rate[1] // rate[0] + info.latency_ns,
                 budget_ns=int(self._config.budget_ms * NS_PER_MS),
             ),
+            heat.ask,
         )
         if not info.live:
             # One item of a file may step many cells; none of their estimates is lost.
@@ -196,7 +201,10 @@ class AffectStream:
         if self._model.trial is not None:
             self._trial = TrialWatch(self._model.trial, rate)
             self._trial.begin()
-        self._threads = LiveThreads(self._loop, sources, clock, self._finish)
+        realtime = self._config.realtime
+        self._threads = LiveThreads(
+            self._loop, sources, clock, self._finish, heat=heat, realtime=realtime
+        )
         self._threads.start()
         if self._stopping.is_set():  # asked for while the devices were opening
             self._threads.stop()
@@ -258,6 +266,13 @@ class AffectStream:
     def latest(self) -> Estimate | None:
         """Return the newest estimate at once; None before the first."""
         return self._latest
+
+    def take_events(self) -> tuple[Event, ...]:
+        """Return every change of health or service since this was asked last, at once.
+
+        Up to 256 wait; when more came, the first one says how many were lost.
+        """
+        return self._events.take()
 
     def stop(self) -> None:
         """Ask the stream to end; from any thread, callback or signal handler."""
@@ -338,17 +353,26 @@ class AffectStream:
 
     def _emit(self, estimate: Estimate) -> None:
         if self._latest is None:
-            self._sinks.open(self._header())
+            self._open_sinks()
         if self._ready.dropped:
             lost = {**estimate.dropped, CONSUMER: self._ready.dropped}
             estimate = replace(estimate, dropped=lost)
         if self._threads is not None:
             estimate = replace(estimate, lost_chunks=self._threads.take_lost_chunks())
         self._sinks.write(estimate)
+        self._events.see(estimate)
         self._latest = estimate
         self._ready.put(estimate)
         if self._trial is not None:
             self._trial.see(estimate, self._require_loop().misses)
+
+    def _open_sinks(self) -> None:
+        grid = self._require_loop().grid
+        assert grid is not None  # noqa: S101 - an estimate exists, so its grid does
+        info, mount = self.info, asdict(self._config.mount)
+        # A file has times of its own, which no clock on the wall ever showed.
+        offset_ns = self._clock.wall_ns() - self._clock.now_ns() if info.live else 0
+        self._sinks.open(run_header(info, mount, grid.t0_ns, offset_ns))
 
     def _finish(self, fault: BaseException | None) -> None:
         """End the record; called by the stepping thread, or when there is none."""
@@ -364,30 +388,6 @@ class AffectStream:
             self._finished.set()
         with self._ready.condition:
             self._ready.condition.notify_all()
-
-    def _header(self) -> RunHeader:
-        info = self.info
-        grid = self._require_loop().grid
-        assert grid is not None  # noqa: S101 - an estimate exists, so its grid does
-        # A file has times of its own, which no clock on the wall ever showed.
-        offset_ns = self._clock.wall_ns() - self._clock.now_ns() if info.live else 0
-        return RunHeader(
-            schema=record.SCHEMA,
-            version=__version__,
-            bundle=info.bundle,
-            bundle_digest=info.bundle_digest,
-            backend=info.backend,
-            provider=info.provider,
-            target=info.target,
-            purpose=info.purpose,
-            source=info.source,
-            audio=info.audio,
-            mount=asdict(self._config.mount),
-            t0_ns=grid.t0_ns,
-            cell_hz=grid.rate,
-            utc_offset_ns=offset_ns,
-            utc_source="system" if info.live else "none",
-        )
 
 
 def _refuse_beside(what: str, **given: object) -> None:

@@ -26,6 +26,10 @@ DRIFT_SHARE = 0.02
 HOP_SLACK_NS = 20 * NS_PER_MS
 """Hops may lie this much further apart than their length before one counts as missing:
 the sample → time map moves a little."""
+CLIPPED_LEVEL = 0.999
+"""Magnitude from which a sample counts as cut off; full scale is 1."""
+CLIPPED_SHARE = 0.01
+"""Share of a hop's samples that may be."""
 _HOPS_KEPT = 32
 
 
@@ -40,6 +44,8 @@ class Hop:
     reading: VoiceReading
     flat: bool
     """Whether all of its samples are the same."""
+    clipped: bool
+    """Whether more than ``CLIPPED_SHARE`` of its samples are cut off."""
 
 
 class VoicePath:
@@ -77,7 +83,11 @@ class VoicePath:
         self._anchor_ns = float(t_ns)
         self._samples = 0
         self._hops_since_begin = 0
+        self._begin_hop()
+
+    def _begin_hop(self) -> None:
         self._range = (np.inf, -np.inf)
+        self._cut_off = 0
 
     def reset(self) -> None:
         """Forget all sound; the next chunk begins anew."""
@@ -112,15 +122,17 @@ class VoicePath:
         self._samples += len(samples)
         low, high = self._range
         self._range = (min(low, samples.min()), max(high, samples.max()))
+        self._cut_off += int(np.count_nonzero(np.abs(samples) >= CLIPPED_LEVEL))
         for block in self._mel.push(samples):
             with self._times.measure("voice"):
                 reading = self._graphs.voice(self._state, block)
             self._hops_since_begin += 1
             end_ns = int(self._anchor_ns) + self._hops_since_begin * HOP_NS
             flat = self._range[0] == self._range[1]
-            self._hops.append(Hop(self._next_number, end_ns, reading, flat))
+            clipped = self._cut_off > CLIPPED_SHARE * HOP_SAMPLES
+            self._hops.append(Hop(self._next_number, end_ns, reading, flat, clipped))
             self._next_number += 1
-            self._range = (np.inf, -np.inf)
+            self._begin_hop()
 
     def choose(self, t_ns: int) -> int | None:
         """Return the number of the newest hop that a step at ``t_ns`` may use.
@@ -161,7 +173,8 @@ class VoicePath:
         age_ns = max(0, t_ns - self._lag_ns - self._used_ns - HOP_NS)
         if hop is not None and hop.flat:
             return None, VoiceInput(age_ns, flat=True)
-        return hop, VoiceInput(age_ns, late=hop is None)
+        clipped = hop is not None and hop.clipped
+        return hop, VoiceInput(age_ns, late=hop is None, clipped=clipped)
 
 
 def _check(chunk: AudioChunk) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
+from edge_affect import __version__
 from edge_affect.errors import DataError, SinkError
+from edge_affect.realtime.info import StreamInfo
 from edge_affect.sinks.base import RunHeader
 from edge_affect.types import Estimate, HealthState
 
@@ -50,6 +52,36 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "health": dict,
     "dropped": dict,
 }
+
+
+def run_header(
+    info: StreamInfo, mount: Mapping[str, Any], t0_ns: int, utc_offset_ns: int
+) -> RunHeader:
+    """Return the header of a stream's record.
+
+    Args:
+        info: What the stream runs on.
+        mount: How the camera is installed.
+        t0_ns: Start of cell 0, monotonic ns.
+        utc_offset_ns: From the stream's time to UTC; 0 for a file.
+    """
+    return RunHeader(
+        schema=SCHEMA,
+        version=__version__,
+        bundle=info.bundle,
+        bundle_digest=info.bundle_digest,
+        backend=info.backend,
+        provider=info.provider,
+        target=info.target,
+        purpose=info.purpose,
+        source=info.source,
+        audio=info.audio,
+        mount=mount,
+        t0_ns=t0_ns,
+        cell_hz=info.cell_hz,
+        utc_offset_ns=utc_offset_ns,
+        utc_source="system" if info.live else "none",
+    )
 
 
 def header_record(header: RunHeader) -> dict[str, Any]:

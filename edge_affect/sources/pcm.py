@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S
-from edge_affect.errors import missing_dependency
+from edge_affect.errors import SourceError, missing_dependency
 from edge_affect.types import SAMPLE_RATE_HZ, AudioChunk
 
 _LONGEST_AGE_NS = NS_PER_S
@@ -20,6 +20,13 @@ _RISE_DIVISOR = 2_000
 _GAP_NS = 100 * NS_PER_MS
 _GAP_PATIENCE_NS = 500 * NS_PER_MS
 """A stalled thread catches up sooner; samples lost unsaid never do."""
+
+
+_RATE_WINDOW_NS = 5 * NS_PER_S
+_RATE_WINDOWS = 2
+"""Windows in a row that must agree: a thread that stalls falsifies one."""
+_RATE_SHARE = 0.02
+"""How far a device's rate may be off: crystals are a thousand times better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,41 @@ class CaptureMap:
         return (self._start_ns or 0) + count * NS_PER_S // rate_hz
 
 
+class RateCheck:
+    """Counts how many samples a second really come."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._wrong = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Count anew: samples were lost, and the device said so."""
+        self._first: tuple[int, int] | None = None
+
+    def see(self, count: int, t_arrival_ns: int) -> None:
+        """Take note that ``count`` samples had come by ``t_arrival_ns``.
+
+        Raises:
+            SourceError: The device's rate is another one than it says.
+        """
+        if self._first is None:
+            self._first = count, t_arrival_ns
+            return
+        samples, span_ns = count - self._first[0], t_arrival_ns - self._first[1]
+        if span_ns < _RATE_WINDOW_NS:
+            return
+        measured_hz = samples * NS_PER_S / span_ns
+        is_off = abs(measured_hz / self._rate_hz - 1) > _RATE_SHARE
+        self._wrong = self._wrong + 1 if is_off else 0
+        self._first = count, t_arrival_ns
+        if self._wrong >= _RATE_WINDOWS:
+            raise SourceError(
+                f"sound: got {measured_hz:.0f} samples a second, but the device says "
+                f"{self._rate_hz}; choose another of its rates, or another device"
+            )
+
+
 class _Resampler(Protocol):
     def resample_chunk(self, x: NDArray[np.float32]) -> NDArray[np.float32]: ...
 
@@ -106,6 +148,7 @@ class PcmConverter:
         self._estimated = False
         self._index = 0
         self._gap = False
+        self._rate = RateCheck(rate_hz)
         self._begin(0)
 
     def _begin(self, position: int) -> None:
@@ -130,13 +173,20 @@ class PcmConverter:
         return stream
 
     def convert(self, raw: RawChunk) -> AudioChunk | None:
-        """Return the sound that ``raw`` completes; None while the resampler fills."""
+        """Return the sound that ``raw`` completes; None while the resampler fills.
+
+        Raises:
+            SourceError: The device's rate is another one than it says.
+        """
         samples = np.frombuffer(raw.data, "<i2").reshape(-1, self._channels)
         duration_ns = len(samples) * NS_PER_S // self._rate_hz
         estimated = not (
             duration_ns - _AGE_ROUNDING_NS <= raw.age_ns <= _LONGEST_AGE_NS
         )
         lost = raw.overflowed or raw.position != self._expected
+        if lost:
+            self._rate.begin()
+        self._rate.see(raw.position, raw.t_arrival_ns)
         # The two kinds of time never enter one map.
         if lost or (estimated and not self._estimated):
             self._gap = self._index > 0

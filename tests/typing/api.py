@@ -45,14 +45,16 @@ def live(clock: ea.Clock) -> None:
             health: ea.Health = estimate.health
             if health.face is ea.HealthState.LOST or newest is None:
                 stream.stop()
+        changes: tuple[ea.Event, ...] = stream.take_events()
         stats: ea.StreamStats = stream.stats
-    print(info.provider, stats.dropped)  # noqa: T201
+    print(info.provider, stats.dropped, changes)  # noqa: T201
 
 
 def shared(first: ea.Source, second: ea.Source, sound: ea.AudioSource) -> float:
     """Share one model between two streams of a user's own sources."""
     model = ea.AffectModel.load(purpose="research", backend="onnxruntime")
-    config = ea.StreamConfig("research", detect_every=5)
+    rest = ea.RealtimeSettings(priority=40, cores=(1,), freeze_collector=True)
+    config = ea.StreamConfig("research", detect_every=5, realtime=rest)
     with (
         ea.AffectStream(first, sound, config=config, model=model) as left,
         ea.AffectStream(second, purpose="research", model=model) as right,

@@ -52,6 +52,29 @@ def test_stream_never_fuses_sound_that_no_microphone_makes() -> None:
     assert all("silent" in e.health.reasons for e in estimates)
 
 
+@pytest.mark.parametrize(("share", "told"), [(0.05, True), (0.005, False)])
+def test_stream_lowers_a_voice_that_is_cut_off(
+    share: float,
+    told: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """A hundredth of the samples at full scale is told within half a second."""
+    random = np.random.default_rng(3)
+
+    def loud(item: AudioChunk) -> AudioChunk:
+        samples = random.uniform(-0.5, 0.5, len(item.samples)).astype(np.float32)
+        samples[random.random(len(samples)) < share] = -1
+        return replace(item, samples=samples)
+
+    script = [
+        (due_ns, loud(item) if isinstance(item, AudioChunk) else item)
+        for due_ns, item in clip(2)
+    ]
+    estimates = [e for e in run(script) if e.t_ns >= NS_PER_S // 2]
+    expected = HealthState.DEGRADED if told else HealthState.OK
+    assert {e.health.voice for e in estimates} == {expected}
+    assert all(("clipped" in e.health.reasons) == told for e in estimates)
+
+
 def test_stream_begins_the_voice_anew_where_chunks_are_missing() -> None:
     """Lost chunks are never bridged, however short the gap."""
     script = [

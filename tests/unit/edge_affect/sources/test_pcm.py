@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S
-from edge_affect.errors import MissingDependencyError
+from edge_affect.errors import MissingDependencyError, SourceError
 from edge_affect.sources.pcm import CaptureMap, PcmConverter, RawChunk
 from edge_affect.types import AudioChunk
 
@@ -182,3 +182,75 @@ def test_capture_map_follows_the_earliest_arrivals() -> None:
         abs(times.t_ns(60_000, 1_000) - T0 - int(60 * NS_PER_S * 1.0002))
         < 10 * NS_PER_MS
     )
+
+
+def _drifting(
+    seconds: float, ppm: float, *, cut_ms: int, has_adc: bool
+) -> Iterator[tuple[int, RawChunk]]:
+    """Yield the true capture time of each chunk's first sample, and the chunk.
+
+    The device's crystal is off by ``ppm``; chunks arrive 5 to 25 ms late, one in fifty
+    60 ms more. ADC times, where there are any, are off by up to 2 ms.
+    """
+    random = np.random.default_rng(7)
+    count = cut_ms * 16
+    silence = bytes(2 * count)
+    for number in range(int(seconds * 1_000 / cut_ms)):
+        start = number * count
+        true_ns = T0 + round(start * NS_PER_S / 16_000 / (1 + ppm * 1e-6))
+        late_ms = random.uniform(5, 25) + 60 * (random.random() < 0.02)
+        arrival_ns = true_ns + cut_ms * NS_PER_MS + round(late_ms * NS_PER_MS)
+        age_ns = arrival_ns - true_ns + round(random.uniform(-2, 2) * NS_PER_MS)
+        yield (
+            true_ns,
+            RawChunk(silence, start, arrival_ns, age_ns if has_adc else 0),
+        )
+
+
+@pytest.mark.parametrize("has_adc", [True, False])
+@pytest.mark.parametrize("ppm", [-200, 200])
+@pytest.mark.parametrize(("hours", "cut_ms"), [(1 / 60, 20), (24, 500)])
+def test_capture_times_stay_true_however_long_a_crystal_drifts(
+    ppm: float, hours: float, cut_ms: int, *, has_adc: bool
+) -> None:
+    """Within 20 ms from the first minute on, with the device's times and without.
+
+    Without them a chunk's usual delay, 15 ms here, stands in for its own.
+    """
+    converter = PcmConverter(16_000, 1, (cut_ms + 15) * NS_PER_MS)
+    worst_ns = 0
+    raw = _drifting(hours * 3_600, ppm, cut_ms=cut_ms, has_adc=has_adc)
+    for true_ns, chunk in raw:
+        heard = converter.convert(chunk)
+        assert heard is not None
+        assert not heard.gap_before
+        worst_ns = max(worst_ns, abs(heard.t_capture_ns - true_ns))
+    assert worst_ns <= 20 * NS_PER_MS
+
+
+@pytest.mark.parametrize(("true_hz", "said_hz"), [(44_100, 16_000), (15_500, 16_000)])
+def test_a_device_that_lies_about_its_rate_is_refused(
+    true_hz: int, said_hz: int
+) -> None:
+    """Within ten seconds or so, with both rates in the error."""
+    converter = PcmConverter(said_hz, 1, LATENCY_NS)
+    count = true_hz // 50
+    told = f"got {true_hz} samples a second, but the device says {said_hz}"
+    with pytest.raises(SourceError, match=told):
+        for number in range(50 * 11):
+            t_ns = T0 + number * NS_PER_S // 50
+            converter.convert(RawChunk(bytes(2 * count), number * count, t_ns, AGE_NS))
+
+
+def test_a_rate_is_not_doubted_for_one_stall_or_for_losses_that_are_told() -> None:
+    """A thread that stood still for half a second, and overflows every second."""
+    converter = PcmConverter(16_000, 1, LATENCY_NS)
+    position = 0
+    for number in range(50 * 30):
+        late_ns = NS_PER_S // 2 if 240 <= number < 265 else 0
+        overflowed = number % 50 == 49
+        position += 3_200 * overflowed
+        t_ns = T0 + number * NS_PER_S // 50 + late_ns
+        raw = RawChunk(bytes(640), position, t_ns, AGE_NS + late_ns, overflowed)
+        converter.convert(raw)
+        position += 320
