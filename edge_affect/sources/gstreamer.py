@@ -13,7 +13,7 @@ from edge_affect.errors import SourceError
 from edge_affect.pixels import PixelFormat
 from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.sources.handover import Handover
-from edge_affect.sources.native import call_within
+from edge_affect.sources.native import Call, GivenUp, call_within
 from edge_affect.sources.pipelines import Pipeline
 from edge_affect.sources.player import OpenPlayer, Player, open_gstreamer
 from edge_affect.types import Frame
@@ -49,6 +49,7 @@ class GStreamerSource(Closing):
         self._clock = clock
         self._open_player = open_player
         self._handover = Handover(pipeline.name, clock, pipeline.latency_ns)
+        self._opening: Call[None] = Call(_THREAD)
         self._lock = threading.Lock()
         self._player: Player | None = None
         self._abandoned = 0
@@ -85,13 +86,17 @@ class GStreamerSource(Closing):
         self._handover.begin()
         limit_s = self._pipeline.open_limit_ns / NS_PER_S
         try:
-            call_within(limit_s, _THREAD, self._open)
+            self._opening.within(limit_s, self._open)
             self._handover.wait_until_open(self._pipeline.open_limit_ns)
         except TimeoutError:
             self.close()
             raise SourceError(
                 f"{self._pipeline.name}: did not open within {limit_s:g} s; "
                 "does its driver hang?"
+            ) from None
+        except GivenUp:
+            raise SourceError(
+                f"{self._pipeline.name}: closed while it opened"
             ) from None
         except BaseException:
             self.close()
@@ -121,6 +126,7 @@ class GStreamerSource(Closing):
     def close(self) -> None:
         """Stop the pipeline; from any thread, idempotent, within about a second."""
         self._handover.close()
+        self._opening.give_up()
         with self._lock:
             player, self._player = self._player, None
         if player is None:

@@ -11,7 +11,12 @@ from edge_affect.clock import NS_PER_S, Clock
 from edge_affect.errors import SourceError, StreamStateError
 from edge_affect.realtime.slots import BoundedQueue
 from edge_affect.sources.base import Closing, SourceInfo
-from edge_affect.sources.native import call_within, quiet_stderr
+from edge_affect.sources.native import (
+    Call,
+    GivenUp,
+    call_within,
+    quiet_stderr,
+)
 from edge_affect.sources.pcm import PcmConverter, RawChunk
 from edge_affect.sources.portaudio import (
     DEFAULT,
@@ -28,6 +33,7 @@ _QUEUE_CHUNKS = 100
 _OPEN_LIMIT_S = 10.0
 """A sound server that hangs is given up after this."""
 _CLOSE_LIMIT_S = 1.0
+_THREAD = "edge_affect-sound"
 
 
 @final
@@ -52,6 +58,7 @@ class MicrophoneSource(Closing):
         self._changed = self._queue.condition
         self._position = 0
         self._continue = self._overflow = 0
+        self._opening: Call[InputDevice] = Call(_THREAD)
         self._device: InputDevice | None = None
         self._converter: PcmConverter | None = None
         self._entered = self._closed = self._failed = False
@@ -88,8 +95,8 @@ class MicrophoneSource(Closing):
         self._continue, self._overflow = package.paContinue, package.paInputOverflow
         try:
             with quiet_stderr():  # ALSA and JACK list all that is not there
-                device = call_within(
-                    _OPEN_LIMIT_S, "edge_affect-sound", lambda: self._open(package)
+                device = self._opening.within(
+                    _OPEN_LIMIT_S, lambda: self._open(package)
                 )
             self._converter = PcmConverter(
                 device.rate_hz, device.channels, device.latency_ns
@@ -100,6 +107,8 @@ class MicrophoneSource(Closing):
                 f"{self._info.name}: did not open within {_OPEN_LIMIT_S:g} s; "
                 "does the sound server hang?"
             ) from None
+        except GivenUp:
+            raise SourceError(f"{self._info.name}: closed while it opened") from None
         except BaseException:
             self.close()
             raise
@@ -179,10 +188,11 @@ class MicrophoneSource(Closing):
             self._closed = True
             device, self._device = self._device, None
             self._changed.notify_all()
+        self._opening.give_up()
         if device is None:
             return
         try:
-            call_within(_CLOSE_LIMIT_S, "edge_affect-sound", device.release)
+            call_within(_CLOSE_LIMIT_S, _THREAD, device.release)
         except TimeoutError:
             _LOG.warning("%s: does not answer; it is left behind", self._info.name)
         except OSError as error:

@@ -6,8 +6,8 @@ import concurrent.futures
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import contextmanager, suppress
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -40,28 +40,53 @@ def quiet_stderr() -> Iterator[None]:
             os.close(_SAVED.pop())
 
 
-def call_within(limit_s: float, name: str, work: Callable[[], T]) -> T:
-    """Return what ``work`` returns, or give up on it.
+class GivenUp(Exception):  # noqa: N818 - no error: somebody asked for it
+    """Nobody shall wait for the call any longer."""
 
-    Args:
-        limit_s: Longest wait, s.
-        name: Name of the thread that works.
-        work: Runs in a daemon thread of its own; on a time-out it is left there, so
-            it must release by itself what it opens too late.
 
-    Raises:
-        TimeoutError: ``work`` did not return within ``limit_s``.
-    """
-    result: concurrent.futures.Future[T] = concurrent.futures.Future()
+class Call(Generic[T]):
+    """One call in a daemon thread of its own, which may be left there."""
 
-    def run() -> None:
+    def __init__(self, name: str) -> None:
+        """Name the thread."""
+        self._name = name
+        self._result: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+    def within(self, limit_s: float, work: Callable[[], T]) -> T:
+        """Return what ``work`` returns, or give up on it.
+
+        Args:
+            limit_s: Longest wait, s.
+            work: On a time-out it is left behind, so it must release by itself what it
+                opens too late.
+
+        Raises:
+            TimeoutError: ``work`` did not return within ``limit_s``.
+            GivenUp: ``give_up`` was called, before or meanwhile.
+        """
+
+        def run() -> None:
+            # Where it was given up, nobody waits for the result.
+            with suppress(concurrent.futures.InvalidStateError):
+                try:
+                    self._result.set_result(work())
+                except BaseException as error:  # noqa: BLE001 - raised by the caller
+                    self._result.set_exception(error)
+
+        if not self._result.done():
+            threading.Thread(target=run, name=self._name, daemon=True).start()
         try:
-            result.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised again by the caller
-            result.set_exception(error)
+            return self._result.result(limit_s)
+        except concurrent.futures.TimeoutError:
+            told = f"{self._name}: no answer within {limit_s:g} s"
+            raise TimeoutError(told) from None
 
-    threading.Thread(target=run, name=name, daemon=True).start()
-    try:
-        return result.result(limit_s)
-    except concurrent.futures.TimeoutError:
-        raise TimeoutError(f"{name}: no answer within {limit_s:g} s") from None
+    def give_up(self) -> None:
+        """Wake whoever waits; from any thread. A call that is done is left alone."""
+        with suppress(concurrent.futures.InvalidStateError):
+            self._result.set_exception(GivenUp())
+
+
+def call_within(limit_s: float, name: str, work: Callable[[], T]) -> T:
+    """Return what ``work`` returns, or give up on it; see ``Call.within``."""
+    return Call[T](name).within(limit_s, work)

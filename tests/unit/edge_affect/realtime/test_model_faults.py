@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from edge_affect.realtime.loop import LoopTiming, StreamLoop
 from edge_affect.realtime.stepper import DEAD_NS, CellStepper
 from edge_affect.runners.base import StreamState, Tensors
 from edge_affect.testing import FakeModel, FakeRunner, make_chunk, make_frame
-from edge_affect.types import Estimate, HealthState
+from edge_affect.types import Estimate, Frame, HealthState
 
 FPS = 30
 Outputs = tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]
@@ -119,3 +120,26 @@ def test_graph_that_never_works_again_is_a_fault(graph: str) -> None:
     with pytest.raises(RunnerError, match=graph):
         run(failing(graph, 31, last, RunnerError), (seconds + 2) * FPS)
     run(failing(graph, 31, last, RunnerError), (seconds - 1) * FPS)
+
+
+@pytest.mark.parametrize("call", range(1, 9))
+def test_memory_that_runs_out_while_a_face_is_cut_out_costs_that_frame(
+    call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It need not be a graph: pixels are large as well."""
+    calls = 0
+    crop = Frame.crop
+
+    def scarce(frame: Frame, *arguments: Any, **settings: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise MemoryError
+        return crop(frame, *arguments, **settings)
+
+    monkeypatch.setattr(Frame, "crop", scarce)
+    estimates = run(lambda *_: None, 30)
+    assert calls > call
+    assert len(estimates) == 30
+    assert estimates[-1].health.face is HealthState.OK
+    assert sum(MODEL_FAILED in e.health.reasons for e in estimates) == 1

@@ -190,6 +190,21 @@ def test_microphone_that_opens_too_late_is_released(
     assert closed.wait(20)
 
 
+def test_closing_wakes_whoever_opens_a_microphone_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stream that stops while its microphone is opened again does not wait for it."""
+    hang = threading.Event()
+    fake = FakePyAudio().install(monkeypatch)
+    monkeypatch.setattr(fake, "get_device_count", lambda: hang.wait(20) and 1)
+    source = MicrophoneSource(None, SystemClock())
+    threading.Timer(0.05, source.close).start()
+    with pytest.raises(SourceError, match="closed while it opened"):
+        source.__enter__()
+    assert not hang.is_set()
+    hang.set()
+
+
 def test_microphone_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A microphone that was opened is not opened again."""
     FakePyAudio().install(monkeypatch)

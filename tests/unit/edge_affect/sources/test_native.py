@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from edge_affect.sources.native import call_within, quiet_stderr
+from edge_affect.sources.native import Call, GivenUp, call_within, quiet_stderr
 
 
 def test_quiet_stderr_hides_what_is_written_meanwhile(
@@ -48,3 +48,23 @@ def test_call_within_gives_up_on_work_that_hangs() -> None:
     with pytest.raises(TimeoutError, match="work"):
         call_within(0.01, "work", lambda: release.wait(20))
     release.set()
+
+
+def test_a_call_is_given_up_from_another_thread_at_once() -> None:
+    """Whoever waits wakes; what comes too late is nobody's; also before it begins."""
+    release, done = threading.Event(), threading.Event()
+    call: Call[bool] = Call("work")
+    threading.Timer(0.05, call.give_up).start()
+
+    def work() -> bool:
+        release.wait(20)
+        done.set()
+        return True
+
+    with pytest.raises(GivenUp):
+        call.within(20, work)
+    assert not done.is_set()
+    release.set()
+    assert done.wait(20)
+    with pytest.raises(GivenUp):
+        call.within(20, lambda: pytest.fail("it was given up"))
