@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import edge_affect as ea
 from edge_affect.clock import NS_PER_S
 from edge_affect.testing import FakeModel, ScriptedSource, camera_script, make_chunk
 from edge_affect.types import AudioChunk, Estimate, Frame
+
+EXAMPLES = int(os.environ.get("EDGE_AFFECT_EXAMPLES", "200"))
+"""Examples of each property of a stream; more for a long run."""
 
 Script = Sequence[tuple[int, Frame | AudioChunk | Exception]]
 

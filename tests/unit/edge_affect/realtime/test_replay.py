@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import edge_affect as ea
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock, SystemClock
@@ -26,11 +28,10 @@ from edge_affect.testing import (
     CentreLocator,
     FakeModel,
     ScriptedSource,
-    camera_script,
-    make_chunk,
     make_frame,
 )
 from edge_affect.types import AudioChunk, Estimate, Frame
+from tests.fakes import streams
 from tests.fakes.bundles import two_target_bundle
 
 CONFIG = ea.StreamConfig("research")
@@ -52,13 +53,7 @@ VALUES = (
 Script = Sequence[tuple[int, Frame | AudioChunk | Exception]]
 
 
-def clip(seconds: float) -> Script:
-    """Return frames at 25 Hz and sound in 20 ms chunks, in order of arrival."""
-    script = list(camera_script(seconds, 25))
-    for number in range(int(seconds * 50)):
-        chunk = make_chunk(number, number * NS_PER_S // 50, 320, level=0.5)
-        script.append((chunk.t_arrival_ns, chunk))
-    return sorted(script, key=lambda entry: entry[0])
+clip = partial(streams.clip, fps=25, chunk_samples=320)
 
 
 def values(estimates: Sequence[Estimate]) -> list[tuple[object, ...]]:
@@ -191,6 +186,26 @@ def replayed(script: Script, estimates: Sequence[Estimate]) -> list[Estimate]:
     decisions = [ea.Decision.of(e) for e in estimates]
     with ScriptedSource(script) as source:
         return list(ea.replay(source, decisions, model=FakeModel(), config=CONFIG))
+
+
+@settings(max_examples=streams.EXAMPLES)
+@given(seed=st.integers(0, 2**32), worst_ms=st.sampled_from((1, 10, 40, 90)))
+def test_replay_of_any_run_gives_its_values(seed: int, worst_ms: int) -> None:
+    """Whatever was late, left out or masked: the record says so, and that is enough."""
+    random = np.random.default_rng(seed)
+    fps = float(random.choice((15, 25, 30, 50)))
+    script = streams.clip(1, fps=fps, chunk_samples=int(random.integers(80, 2_000)))
+    late_ms = random.uniform(0, worst_ms, len(script)) * (random.random() < 0.8)
+    latest_ns = {Frame: 0, AudioChunk: 0}  # a source gives its items in order
+    arrived: list[tuple[int, Frame | AudioChunk]] = []
+    for (_, item), by_ms in zip(script, late_ms, strict=True):
+        assert not isinstance(item, Exception)
+        due_ns = item.t_arrival_ns + round(by_ms * NS_PER_MS)
+        due_ns = latest_ns[type(item)] = max(due_ns, latest_ns[type(item)])
+        arrived.append((due_ns, replace(item, t_arrival_ns=due_ns)))
+    arrived.sort(key=lambda entry: entry[0])
+    live = ByHand().run(arrived)
+    assert values(replayed(script, live)) == values(live)
 
 
 @pytest.mark.parametrize("lead_s", [3, 5])
