@@ -35,3 +35,6 @@ class Stepper(Protocol):
 
     def step(self, cell: Cell) -> Estimate:
         """Return the estimate of ``cell``, without stream time, age and drops."""
+
+    def rest(self, t_ns: int) -> None:
+        """Have time, now that the estimate of ``t_ns`` is out."""

@@ -195,6 +195,7 @@ class StreamLoop:
                 dropped=self.accounts.dropped,
             )
         )
+        self._stepper.rest(t_ns)
 
 
 def _check(frame: Frame) -> None:

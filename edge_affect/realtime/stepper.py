@@ -35,6 +35,8 @@ FORGET_NS = NS_PER_S
 """A gap between steps, or between faces, longer than this resets the state."""
 SPEECH = 0.5
 """Speech probability from which a voice alone carries an estimate."""
+WARM_NS = NS_PER_S
+"""A model that read no face for so long is kept warm, so often."""
 DEAD_NS = 10 * NS_PER_S
 """A graph that failed in every step for so long will not come back by itself."""
 _READ = tuple(field.name for field in fields(AffectReading))
@@ -58,6 +60,7 @@ class CellStepper:
         self._last_ns: int | None = None
         self._face_ns: int | None = None
         self._failing_ns: dict[str, int] = {}
+        self._warm_ns = 0
 
     def hear(self, chunk: AudioChunk) -> None:
         """Take one chunk of sound; a hop that failed or is not finite is left out.
@@ -85,6 +88,13 @@ class CellStepper:
         """
         with self._times.measure("step"):
             return self._step(cell)
+
+    def rest(self, t_ns: int) -> None:
+        """Keep warm what read no face for long: the next one shall not come late."""
+        self._warm_ns = max(self._warm_ns, self._vision.face_ns or 0)
+        if t_ns - self._warm_ns >= WARM_NS:
+            self._warm_ns = t_ns
+            self._graphs.runner.keep_warm(self._state)
 
     def _step(self, cell: Cell) -> Estimate:
         rung = RUNGS[cell.rung]

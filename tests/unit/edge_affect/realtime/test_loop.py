@@ -39,6 +39,9 @@ class StubStepper:
         """Have no sound."""
         return self.hops.get(t_ns)
 
+    def rest(self, t_ns: int) -> None:
+        """Need none."""
+
     def step(self, cell: Cell) -> Estimate:
         """Let the clock run for the cost of a step."""
         self.clock.advance_to(self.clock.now_ns() + self.cost_ns)

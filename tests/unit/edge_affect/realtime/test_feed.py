@@ -1,0 +1,88 @@
+"""What stands between readers and the loop: the newest frame, and time to rest."""
+
+from __future__ import annotations
+
+from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock
+from edge_affect.config import StreamConfig
+from edge_affect.realtime.accounts import BUSY
+from edge_affect.realtime.budget import StageTimes
+from edge_affect.realtime.feed import LoopFeed
+from edge_affect.realtime.loop import LoopTiming, StreamLoop
+from edge_affect.realtime.stepper import CellStepper
+from edge_affect.runners.base import StreamState
+from edge_affect.testing import FakeModel, FakeRunner, make_frame
+from edge_affect.types import Estimate, HealthState
+
+PERIOD_NS = NS_PER_S // 30
+BUDGET_NS = 33 * NS_PER_MS
+
+
+class Noting(FakeRunner):
+    """Notes when it is kept warm."""
+
+    def __init__(self, clock: SimClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.warmed_ns: list[int] = []
+
+    def keep_warm(self, state: StreamState) -> None:
+        self.warmed_ns.append(self._clock.now_ns())
+
+
+class Bench:
+    """A feed whose time passes by hand."""
+
+    def __init__(self) -> None:
+        self.clock = SimClock(NS_PER_S)
+        self.runner = Noting(self.clock)
+        self.estimates: list[Estimate] = []
+        self.loop = StreamLoop(
+            CellStepper(
+                FakeModel(runner=self.runner, tracks=False),
+                StreamConfig("research"),
+                StageTimes(self.clock),
+            ),
+            self.clock,
+            self.estimates.append,
+            LoopTiming((30, 1), PERIOD_NS, BUDGET_NS),
+        )
+
+    def see(self, count: int) -> None:
+        """Let so many frames come, one in each cell."""
+        for _ in range(count):
+            number = len(self.estimates)
+            self.clock.advance_to(NS_PER_S + number * PERIOD_NS)
+            assert self.loop.accounts.arrive(number)
+            self.loop.see(make_frame(number, self.clock.now_ns()))
+
+
+def test_of_frames_that_piled_up_the_newest_is_seen() -> None:
+    """After a stall the estimate is of what is there now, not of five frames ago."""
+    bench = Bench()
+    bench.see(1)
+    feed = LoopFeed(bench.loop, bench.clock)
+    for number in range(1, 6):  # the readers went on while the loop stood still
+        bench.clock.advance_to(NS_PER_S + number * PERIOD_NS)
+        feed.take(make_frame(number, bench.clock.now_ns()))
+    feed.end()
+    feed.run()
+    newest = bench.estimates[-1]
+    assert newest.frame == 5
+    assert newest.health.face is HealthState.OK
+    assert newest.age_ms * NS_PER_MS <= BUDGET_NS + PERIOD_NS
+    assert bench.loop.accounts.dropped == {BUSY: 4}
+    assert [e.frame for e in bench.estimates if e.frame is not None] == [0, 5]
+
+
+def test_a_model_that_reads_no_face_is_kept_warm_once_a_second() -> None:
+    """While faces come it is warm by itself."""
+    bench = Bench()
+    bench.see(90)
+    assert bench.runner.warmed_ns == []
+    gone_ns = bench.clock.now_ns()
+    for number in range(1, 5 * 30):
+        bench.clock.advance_to(gone_ns + number * PERIOD_NS)
+        bench.loop.wake(bench.clock.now_ns())
+    assert len(bench.runner.warmed_ns) == 4
+    bench.see(30)
+    assert len(bench.runner.warmed_ns) == 4
