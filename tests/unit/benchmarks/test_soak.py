@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count, islice, pairwise
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -181,14 +182,15 @@ def slow_return(patch: pytest.MonkeyPatch) -> None:
 
 def leak(patch: pytest.MonkeyPatch) -> None:
     """Keep something of cell after cell for ever."""
-    kept: list[bytes] = []
+    kept: list[mmap] = []
     cells = count()
     step = CellStepper.step
 
     def keep(self: CellStepper, cell: object) -> Estimate:
-        # Too large for what the process has freed before, and written to: it shows.
+        # Fresh pages, written to: what the process has freed before cannot hide them.
         if next(cells) % 20 == 0:
-            kept.append(b"\x01" * 262_144)
+            kept.append(mmap(-1, 262_144))
+            kept[-1].write(b"\x01" * 262_144)
         return step(self, cell)  # type: ignore[arg-type]
 
     patch.setattr(CellStepper, "step", keep)
