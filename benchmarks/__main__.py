@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import math
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.accuracy import SETS, Examples, measure_accuracy
 from benchmarks.compare import measure_differences
+from benchmarks.engines import measure_engines
 from benchmarks.graphs import measure_graphs
 from benchmarks.model_card import write_card
 from benchmarks.peers.int8 import quantize_peer
@@ -38,6 +40,7 @@ from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError
 from edge_affect.labels import TARGETS
 from edge_affect.model.bundle import load_bundle
+from edge_affect.runners.tensorrt.libraries import open_libraries
 from training.metrics import BOOTSTRAP_DRAWS
 from training.provenance import machine_info, source_commit
 
@@ -110,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
         "targets", help="time the whole frame step of a bundle's targets, in turns"
     )
     add = targets.add_argument
+    add("--bundle", type=Path, metavar="DIR", help="this one, signed or not")
+    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
+    engines = commands.add_parser(
+        "engines", help="build a bundle's engines on this GPU, check and time them"
+    )
+    add = engines.add_argument
     add("--bundle", type=Path, metavar="DIR", help="this one, signed or not")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
     card = commands.add_parser(
@@ -262,6 +271,25 @@ def _targets(
     return run, records
 
 
+def _engines(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    bundle = load_bundle(given.bundle, allow_unsigned=given.bundle is not None)
+    libraries = open_libraries()
+    with tempfile.TemporaryDirectory(prefix="edge-affect-engines-") as folder:
+        trials = measure_engines(bundle, libraries, Path(folder), progress)
+    command = "python -m benchmarks engines --json FILE"
+    command += " --bundle DIR" if given.bundle else ""
+    told = {"name": bundle.manifest.name, "version": bundle.manifest.version}
+    run = _run(command) | {
+        "bundle": told | {"digest": bundle.digest},
+        "gpu": asdict(libraries.gpu),
+        "tensorrt": libraries.tensorrt.__version__,
+        "providers": {target: trial.provider for target, trial in trials.items()},
+    }
+    return run, [record for trial in trials.values() for record in trial.records]
+
+
 def _roofline(given: argparse.Namespace, progress: Progress) -> int:
     """Print the predictions; write them where a file was named."""
     del progress  # it takes no time
@@ -367,6 +395,7 @@ _MEASURES = {
     "compare": _compare,
     "graphs": _graphs,
     "targets": _targets,
+    "engines": _engines,
 }
 """Commands that write records and print them."""
 _OTHERS = {

@@ -37,6 +37,8 @@ METRICS = (
     "point_error",
     "false_faces",
     "predicted_ms",
+    "build_s",
+    "same_class",
 )
 """What a figure may be."""
 HEADS = (

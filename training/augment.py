@@ -44,18 +44,23 @@ def augment_faces(
 ) -> Tensor:
     """Change each picture of ``(B, 1, S, S)`` float32 luma in [0, 255]; same shape.
 
-    Half of them are mirrored, unless ``mirrors`` is False.
+    Half of them are mirrored, unless ``mirrors`` is False. ``random`` draws on the
+    device that the pictures are on.
     """
     moved = _move(luma, config, random, MIRROR_SHARE if mirrors else 0.0)
     lit = _light(moved, config, random)
     covered = _cover(_degrade(lit, config, random), config, random)
-    deviation = torch.rand(len(luma), 1, 1, 1, generator=random) * config.noise
-    noise = torch.randn(luma.shape, generator=random)
+    deviation = _uniform(random, len(luma), 1, 1, 1) * config.noise
+    noise = torch.randn(luma.shape, generator=random, device=random.device)
     return (covered + noise * deviation).clamp(0, 255)
 
 
+def _uniform(random: torch.Generator, *shape: int) -> Tensor:
+    return torch.rand(shape, generator=random, device=random.device)
+
+
 def _spread(count: int, most: float, random: torch.Generator) -> Tensor:
-    return (torch.rand(count, generator=random) * 2 - 1) * most
+    return (_uniform(random, count) * 2 - 1) * most
 
 
 def _move(
@@ -64,7 +69,7 @@ def _move(
     count = len(luma)
     angle = _spread(count, math.radians(config.rotation_deg), random)
     zoom = 1 + _spread(count, config.scale, random)
-    flip = torch.where(torch.rand(count, generator=random) < mirrored, -1.0, 1.0)
+    flip = torch.where(_uniform(random, count) < mirrored, -1.0, 1.0)
     cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     rows = [
         torch.stack(
@@ -87,11 +92,11 @@ def _light(luma: Tensor, config: AugmentConfig, random: torch.Generator) -> Tens
 
 
 def _degrade(luma: Tensor, config: AugmentConfig, random: torch.Generator) -> Tensor:
-    chosen = torch.rand(len(luma), generator=random) < config.degrade_share
+    chosen = _uniform(random, len(luma)) < config.degrade_share
     if not chosen.any():
         return luma
     side = luma.shape[-1]
-    share = 0.4 + 0.5 * float(torch.rand(1, generator=random))
+    share = 0.4 + 0.5 * float(_uniform(random, 1))
     small = functional.interpolate(luma[chosen], size=int(side * share), mode="area")
     result = luma.clone()
     result[chosen] = functional.interpolate(
@@ -102,14 +107,14 @@ def _degrade(luma: Tensor, config: AugmentConfig, random: torch.Generator) -> Te
 
 def _cover(luma: Tensor, config: AugmentConfig, random: torch.Generator) -> Tensor:
     count, _, side, _ = luma.shape
-    extent = side * (0.15 + 0.25 * torch.rand(count, 2, generator=random))
-    corner = torch.rand(count, 2, generator=random) * (side - extent)
-    chosen = torch.rand(count, generator=random) < config.cover_share
-    steps = torch.arange(side, dtype=luma.dtype)
+    extent = side * (0.15 + 0.25 * _uniform(random, count, 2))
+    corner = _uniform(random, count, 2) * (side - extent)
+    chosen = _uniform(random, count) < config.cover_share
+    steps = torch.arange(side, dtype=luma.dtype, device=luma.device)
     inside = [
         (steps >= corner[:, axis, None]) & (steps < (corner + extent)[:, axis, None])
         for axis in (0, 1)
     ]
     mask = inside[0][:, :, None] & inside[1][:, None, :] & chosen[:, None, None]
-    grey = torch.rand(count, 1, 1, 1, generator=random) * 255
+    grey = _uniform(random, count, 1, 1, 1) * 255
     return torch.where(mask[:, None], grey, luma)

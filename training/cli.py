@@ -53,7 +53,14 @@ def build_parser() -> argparse.ArgumentParser:
         "label", help="let a checkpoint label clips or pictures: soft targets"
     )
     label.add_argument("recipe", choices=tuple(RECIPES))
-    label.add_argument("--checkpoint", type=Path, required=True)
+    label.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        action="append",
+        dest="checkpoints",
+        help="the teacher; face: may come several times, the mean of all is kept",
+    )
     label.add_argument("--out", type=Path, required=True, help="folder of targets")
     label.add_argument(
         "--split", default="train", choices=("train", "valid"), help="part of the clips"
@@ -267,14 +274,19 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 def _label(arguments: argparse.Namespace) -> None:
     from training.targets.label import label_clips, label_pictures
 
-    inputs, checkpoint = _inputs(arguments), arguments.checkpoint
+    inputs, checkpoints = _inputs(arguments), arguments.checkpoints
+    if arguments.recipe != "face" and len(checkpoints) > 1:
+        raise UsageError(
+            f"--checkpoint: got {len(checkpoints)}, expected one: clips are labelled "
+            "by one network"
+        )
     with _processes(arguments):
         if arguments.recipe == "face":
             sets = arguments.sets or ["ferplus"]
-            label_pictures(checkpoint, inputs.data, sets, arguments.out)
+            label_pictures(checkpoints, inputs.data, sets, arguments.out)
         else:
             label_clips(
-                arguments.recipe, checkpoint, inputs, arguments.split, arguments.out
+                arguments.recipe, checkpoints[0], inputs, arguments.split, arguments.out
             )
         _tell(f"{arguments.out}\n")
 

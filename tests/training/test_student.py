@@ -61,7 +61,7 @@ def targets(made_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return soft targets of a tiny teacher on both labelled sets."""
     out = tmp_path_factory.mktemp("targets")
     best = train_face(TEACHER, Inputs(made_root, out / "teacher"), out / "teacher")
-    label_pictures(best, made_root, ("ferplus", "diffusionfer"), out / "soft")
+    label_pictures([best], made_root, ("ferplus", "diffusionfer"), out / "soft")
     return out / "soft"
 
 
@@ -200,7 +200,7 @@ def test_distill_refuses_to_go_on_with_another_teacher(
         Inputs(made_root, tmp_path / "other"),
         tmp_path / "other",
     )
-    label_pictures(other, made_root, ("ferplus", "diffusionfer"), tmp_path / "soft")
+    label_pictures([other], made_root, ("ferplus", "diffusionfer"), tmp_path / "soft")
     with pytest.raises(DataError, match="settings: sources: got"):
         distill(config, _inputs(made_root), tmp_path / "soft", tmp_path / "run")
 

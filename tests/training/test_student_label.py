@@ -215,7 +215,7 @@ def test_label_pictures_keeps_heads_and_embedding(
     best = train_face(
         config, Inputs(made_root, tmp_path / "teacher"), tmp_path / "teacher"
     )
-    folder = label_pictures(best, made_root, ("ferplus", "diffusionfer"), tmp_path)
+    folder = label_pictures([best], made_root, ("ferplus", "diffusionfer"), tmp_path)
     assert sorted(folder.files) == ["pictures/diffusionfer", "pictures/ferplus"]
     found, read = folder.read("pictures/ferplus"), read_pictures("ferplus", made_root)
     assert found.names == read.names
@@ -231,6 +231,33 @@ def test_label_pictures_keeps_heads_and_embedding(
     ):
         assert head is not None
         np.testing.assert_allclose(head, (one + other).numpy() / 2, atol=NEAR)
+
+
+def test_label_pictures_asks_several_networks_together(
+    made_root: Path, tmp_path: Path
+) -> None:
+    """Kept is the mean of what both say, under a name of both; no embedding."""
+    net = FaceConfig(widths=(4, 4, 4, 4), blocks=(1, 1, 1), embedding=6)
+    config = FaceTraining(epochs=1, batch=16, synthetic_batch=4, net=net)
+    inputs = Inputs(made_root, tmp_path / "cache")
+    teachers = [
+        train_face(replace(config, seed=seed), inputs, tmp_path / str(seed))
+        for seed in (1, 2)
+    ]
+    alone = [
+        label_pictures([one], made_root, ("ferplus",), tmp_path / f"of-{number}")
+        for number, one in enumerate(teachers)
+    ]
+    both = label_pictures(teachers, made_root, ("ferplus",), tmp_path / "of-both")
+    said = [folder.read("pictures/ferplus") for folder in (*alone, both)]
+    values = [one.expression for one in said]
+    assert values[0] is not None
+    assert values[1] is not None
+    assert values[2] is not None
+    np.testing.assert_allclose(values[2], (values[0] + values[1]) / 2, atol=NEAR)
+    assert said[2].embedding is None
+    assert both.teacher not in [folder.teacher for folder in alone]
+    label_pictures(teachers[::-1], made_root, ("ferplus",), tmp_path / "of-both")
 
 
 def test_read_pictures_refuses_an_unknown_set(made_root: Path) -> None:

@@ -53,6 +53,16 @@ def device() -> str:
     return f"cuda:{int(os.environ.get('LOCAL_RANK', '0'))}"
 
 
+def drawing_on(device: torch.device, random: torch.Generator) -> torch.Generator:
+    """Return a generator that draws on ``device`` what ``random``'s seed says.
+
+    On the processor it is ``random`` itself; a GPU draws other numbers of the seed.
+    """
+    if device.type == random.device.type:
+        return random
+    return torch.Generator(device).manual_seed(random.initial_seed())
+
+
 def barrier() -> None:
     """Wait for the other processes."""
     if dist.is_initialized():

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from edge_affect.errors import UsageError
 from edge_affect.labels import EXPRESSIONS
@@ -18,7 +18,7 @@ from training.clips.recipe import Trainable, load_clips, load_config, load_net
 from training.clips.tape import Tape
 from training.clips.trainer import estimate_rows
 from training.engine import distributed
-from training.engine.cache import file_key
+from training.engine.cache import content_key, file_key
 from training.engine.progress import progress
 from training.features.clips import ClipFeatures
 from training.inputs import Inputs
@@ -93,26 +93,30 @@ def label_clips(
 
 
 def label_pictures(
-    checkpoint: Path, root: Path, sets: Sequence[str], out: Path
+    checkpoints: Sequence[Path], root: Path, sets: Sequence[str], out: Path
 ) -> TargetFolder:
-    """Let a checkpoint of the recipe ``face`` judge the training pictures of ``sets``.
+    """Let checkpoints of the recipe ``face`` judge the training pictures of ``sets``.
 
-    Kept is the mean of what it says of a picture and of its mirror image, which is
-    surer than either. A set that is there already is not judged again.
+    Kept is the mean of what they say of a picture and of its mirror image, which is
+    surer than any of them. Several networks have no embedding in common: theirs is left
+    out. A set that is there already is not judged again.
     Under torchrun each process labels its share of the sets.
 
     Args:
-        checkpoint: The teacher.
+        checkpoints: The teacher: one network, or several that are asked together.
         root: Data root with the public sets.
         sets: Some of ``training.targets.pictures.PICTURE_SETS``.
         out: Folder of targets; it holds one teacher's.
 
     Raises:
         UsageError: There is no such set.
-        DataError: The checkpoint, a set or ``out`` is not usable.
+        DataError: A checkpoint, a set or ``out`` is not usable.
     """
-    net = load_face_net(checkpoint)
-    teacher = Teacher("face", file_key(checkpoint), FACE_EXPRESSIONS)
+    device = torch.device(distributed.device())
+    nets = [load_face_net(checkpoint).to(device) for checkpoint in checkpoints]
+    keys = [file_key(checkpoint) for checkpoint in checkpoints]
+    key = keys[0] if len(keys) == 1 else content_key(sorted(keys))
+    teacher = Teacher("face", key, FACE_EXPRESSIONS)
     folder = _begin(out, teacher)
     mine = sets[distributed.rank() :: distributed.world_size()]
     for name in progress(mine, "picture sets labelled"):
@@ -120,23 +124,27 @@ def label_pictures(
         part, data = picture_part(name), pictures_digest(found.names, found.luma)
         if folder.holds(part, data):
             continue
-        luma = torch.from_numpy(found.luma)
-        both = run_face(net, luma), run_face(net, luma.flip(-1))
-        embedding, logits, affect = (
-            torch.stack(p).mean(0) for p in zip(*both, strict=True)
-        )
+        luma = torch.from_numpy(found.luma).to(device)
+        told = [run_face(net, way) for net in nets for way in (luma, luma.flip(-1))]
+        embeddings, logits, affect = zip(*told, strict=True)
+        embedding = _mean(embeddings) if len(nets) == 1 else None
         folder.write(
             part,
             SoftTargets(
                 teacher,
                 data,
                 found.names,
-                expression=logits.numpy(),
-                valence_arousal=affect.numpy(),
-                embedding=embedding.numpy(),
+                expression=_mean(logits),
+                valence_arousal=_mean(affect),
+                embedding=embedding,
             ),
         )
     return _finish(folder)
+
+
+def _mean(told: Sequence[Tensor]) -> NDArray[np.float32]:
+    mean: NDArray[np.float32] = torch.stack(tuple(told)).mean(0).cpu().numpy()
+    return mean
 
 
 def _trainer_of(recipe: str, checkpoint: Path) -> Trainable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -16,7 +16,9 @@ from torch.nn import functional
 from training.augment import AugmentConfig, augment_faces
 from training.data.diffusionfer import load_diffusionfer
 from training.data.ferplus import VOTE_NAMES, load_ferplus
+from training.engine import distributed
 from training.engine.cache import content_key
+from training.engine.config import check_choice
 from training.engine.loop import Trainer, run
 from training.inputs import Inputs
 from training.losses import ccc_loss, soft_cross_entropy
@@ -27,6 +29,10 @@ from training.temperature import fit_temperature
 RECIPE = "face"
 TRAIN_PX = 56
 """Side of the luma picture that the network sees: half of the graph's input."""
+
+
+VOTES = ("shares", "majority")
+"""The share of each class, or the class alone that most named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,8 @@ class FaceTraining:
     """Weight of the landmarker's signals, where the network has a head for them."""
     signals_batch: int = 32
     """Faces with signals in a batch."""
+    votes: str = "shares"
+    """What FER+'s voters teach, one of ``VOTES``."""
     seed: int = 1
     """Seed of initial weights, order and augmentation."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -85,6 +93,10 @@ class _Examples:
     labels: Tensor
     affect: Tensor
 
+    def on(self, device: torch.device) -> _Examples:
+        parts = self.luma, self.shares, self.labels, self.affect
+        return _Examples(self.names, *(part.to(device) for part in parts))
+
 
 def to_class_order(votes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Reorder ``(B, 8)`` from FER+'s table order to ``FACE_EXPRESSIONS``."""
@@ -95,6 +107,10 @@ def to_class_labels(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Turn FER+'s labels, whose ties its own order decided, into our classes."""
     order = np.array([FACE_EXPRESSIONS.index(name) for name in VOTE_NAMES], np.int64)
     return order[labels]
+
+
+def _one_hot(labels: Tensor) -> Tensor:
+    return functional.one_hot(labels, len(FACE_EXPRESSIONS)).float()
 
 
 def _load_ferplus(root: Path, part: str) -> _Examples:
@@ -110,7 +126,7 @@ def _load_synthetic(root: Path) -> _Examples:
     data = load_diffusionfer(root, "train")
     luma = data.archive.read(data.names, TRAIN_PX, grey=True)
     index = torch.tensor([FACE_EXPRESSIONS.index(name) for name in data.expressions])
-    shares = functional.one_hot(index, len(FACE_EXPRESSIONS)).float()
+    shares = _one_hot(index)
     affect = torch.from_numpy(np.stack([data.valence, data.arousal], axis=1))
     return _Examples(tuple(data.names), torch.from_numpy(luma), shares, index, affect)
 
@@ -137,17 +153,24 @@ class FaceTrainer(Trainer[SettingsT, FaceNet], Generic[SettingsT]):
         Raises:
             DataError: A set is missing or not usable.
         """
+        check_choice("votes", config.votes, VOTES)
         torch.manual_seed(config.seed)
+        self.device = torch.device(distributed.device())
         # torch's stub lacks memory_format.
-        net = self.new_net(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.real = _load_ferplus(data_root, "train")
-        self.dev = _load_ferplus(data_root, "dev")
-        self.synthetic = _load_synthetic(data_root)
-        self.taught = signals
-        super().__init__(config, net, len(self.real.luma) // config.batch)
-        self.data = content_key(self.real, self.dev, self.synthetic)
+        net = self.new_net(config).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        real = _load_ferplus(data_root, "train")
+        if config.votes == "majority":
+            real = replace(real, shares=_one_hot(real.labels))
+        dev = _load_ferplus(data_root, "dev")
+        synthetic = _load_synthetic(data_root)
+        super().__init__(config, net, len(real.luma) // config.batch)
+        self.data = content_key(real, dev, synthetic)
         if signals is not None:
             self.data += f" {content_key(signals)}"
+        # All of it fits on a GPU, and a batch is drawn where it is used.
+        self.real, self.dev = real.on(self.device), dev.on(self.device)
+        self.synthetic = synthetic.on(self.device)
+        self.taught = None if signals is None else signals.on(self.device)
 
     def new_net(self, config: SettingsT) -> FaceNet:
         """Return the network, with seeded weights."""
@@ -155,13 +178,16 @@ class FaceTrainer(Trainer[SettingsT, FaceNet], Generic[SettingsT]):
 
     def losses(self, random: torch.Generator) -> Iterator[Tensor]:
         """Yield the loss of each batch of one pass over FER+."""
-        order = torch.randperm(len(self.real.luma), generator=random)
+        random = distributed.drawing_on(self.device, random)
+        count = len(self.real.luma)
+        order = torch.randperm(count, generator=random, device=self.device)
         size = self.config.batch
         for step in range(self.steps):
             synthetic = torch.randint(
                 len(self.synthetic.luma),
                 (self.config.synthetic_batch,),
                 generator=random,
+                device=self.device,
             )
             rows = order[step * size : (step + 1) * size]
             yield self.batch_loss(rows, synthetic, random)
@@ -187,9 +213,9 @@ class FaceTrainer(Trainer[SettingsT, FaceNet], Generic[SettingsT]):
             )
             # One pass: batch normalisation sees both kinds of pictures together.
             images = torch.cat([images, drawn.images])
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             told = [part.float() for part in self.net(images)]
-        loss = torch.zeros(())
+        loss = torch.zeros((), device=self.device)
         if drawn is not None:
             loss = self.config.signals_weight * drawn.loss(told[3][len(luma) :])
         embedding, logits, affect = (part[: len(luma)] for part in told[:3])
@@ -219,7 +245,7 @@ class FaceTrainer(Trainer[SettingsT, FaceNet], Generic[SettingsT]):
         logits = run_face(self.average, self.dev.luma)[1]
         labels = self.dev.labels
         hits = (logits.argmax(1) == labels).float().mean()
-        temperature = fit_temperature(logits.numpy(), labels.numpy())
+        temperature = fit_temperature(logits.cpu().numpy(), labels.cpu().numpy())
         figures = {"accuracy": float(hits), "expression_temperature": temperature}
         if self.taught is not None:
             figures |= self.taught.figures(self.average)

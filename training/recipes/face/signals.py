@@ -58,6 +58,10 @@ class SignalFaces:
         """Return how many there are."""
         return len(self.luma)
 
+    def on(self, device: torch.device) -> SignalFaces:
+        """Return them on ``device``."""
+        return SignalFaces(*(t.to(device) for t in (self.luma, self.values, self.kept)))
+
 
 def load_signals(root: Path, cache: Path, part: str) -> SignalFaces:
     """Return the faces of ``part``, labelled once and kept in ``cache``.
@@ -140,16 +144,21 @@ class TaughtSignals:
         """Label both parts, or read them back; see ``load_signals``."""
         return cls(*(load_signals(root, cache, part) for part in ("train", "dev")))
 
+    def on(self, device: torch.device) -> TaughtSignals:
+        """Return both parts on ``device``."""
+        return TaughtSignals(self.train.on(device), self.dev.on(device))
+
     def draw(
         self, count: int, config: AugmentConfig, random: torch.Generator
     ) -> DrawnFaces:
         """Return ``count`` faces, changed; one that is mirrored turns the other way."""
         faces = self.train
-        rows = torch.randint(len(faces), (count,), generator=random)
-        mirrored = torch.rand(count, generator=random) < MIRROR_SHARE
+        device = random.device
+        rows = torch.randint(len(faces), (count,), generator=random, device=device)
+        mirrored = torch.rand(count, generator=random, device=device) < MIRROR_SHARE
         luma, values = faces.luma[rows][:, None].float(), faces.values[rows]
         luma = torch.where(mirrored[:, None, None, None], luma.flip(-1), luma)
-        signs = torch.from_numpy(MIRRORED_SIGNALS)
+        signs = torch.from_numpy(MIRRORED_SIGNALS).to(device)
         values = torch.where(mirrored[:, None], values * signs, values)
         images = augment_faces(luma, config, random, mirrors=False)
         return DrawnFaces(images, values, faces.kept[rows], faces.values.std(0))

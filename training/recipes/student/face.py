@@ -36,7 +36,11 @@ class _Soft:
     affect: Tensor
     """``(N, 2)``."""
     embedding: Tensor
-    """``(N, E)``."""
+    """``(N, E)``; ``(N, 0)`` where no hint is taken from it."""
+
+    def on(self, device: torch.device) -> _Soft:
+        parts = self.expression, self.affect, self.embedding
+        return _Soft(*(part.to(device) for part in parts))
 
 
 class FaceStudentTrainer(FaceTrainer[FaceStudent]):
@@ -65,22 +69,29 @@ class FaceStudentTrainer(FaceTrainer[FaceStudent]):
         """
         sets = (*_LABELLED, *config.unlabelled)
         said = [targets.read(picture_part(name)) for name in sets]
-        self.width = _head(said[0], "embedding").shape[1]
+        self.width = 0
+        if config.hint_weight:
+            self.width = _head(said[0], "embedding").shape[1]
         self.columns = shared_classes(FACE_EXPRESSIONS, targets.teacher.classes)
         super().__init__(config, data_root, signals)
         extra = [read_pictures(name, data_root) for name in config.unlabelled]
         names = [self.real.names, self.synthetic.names, *(e.names for e in extra)]
         self.extra = torch.from_numpy(
-            np.concatenate([self.real.luma[:0].numpy(), *(e.luma for e in extra)])
+            np.concatenate([self.real.luma[:0].cpu().numpy(), *(e.luma for e in extra)])
         )
         picked = [one.pick(wanted) for one, wanted in zip(said, names, strict=True)]
-        self.soft = _Soft(
-            *(
-                torch.from_numpy(np.concatenate([_head(one, head) for one in picked]))
-                for head in ("expression", "valence_arousal", "embedding")
-            )
+        expression, affect = (
+            torch.from_numpy(np.concatenate([_head(one, head) for one in picked]))
+            for head in ("expression", "valence_arousal")
         )
+        embedding = torch.empty(len(expression), 0)
+        if config.hint_weight:
+            heads = [_head(one, "embedding") for one in picked]
+            embedding = torch.from_numpy(np.concatenate(heads))
+        self.soft = _Soft(expression, affect, embedding)
         self.data += f" {content_key(self.extra, self.soft)}"
+        self.extra = self.extra.to(self.device)
+        self.soft = self.soft.on(self.device)
 
     def new_net(self, config: FaceStudent) -> FaceNet:
         """Return the network, with the map to the teacher's embedding if it is used."""
@@ -119,9 +130,10 @@ class FaceStudentTrainer(FaceTrainer[FaceStudent]):
 
     def _draw_extra(self, random: torch.Generator) -> Tensor:
         if len(self.extra) == 0:
-            return torch.empty(0, dtype=torch.long)
-        count = self.config.unlabelled_batch
-        return torch.randint(len(self.extra), (count,), generator=random)
+            return torch.empty(0, dtype=torch.long, device=self.device)
+        count = (self.config.unlabelled_batch,)
+        size = len(self.extra)
+        return torch.randint(size, count, generator=random, device=self.device)
 
 
 def _head(targets: SoftTargets, head: str) -> NDArray[np.float32]:
