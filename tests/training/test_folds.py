@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from edge_affect.labels import VOICE_EMOTIONS
 from training.cli import main
 from training.data.emodb import Utterance
 from training.folds.split import FOLDS, PROTOCOLS, SENTENCES, folds
+from training.models.voice import VoiceConfig
+from training.recipes.voice import PRESETS, Spoken, VoiceTraining, read_spoken
 
 SPEAKERS = sorted(name for pair in FOLDS for name in pair)
 TEXTS = sorted(name for half in SENTENCES for name in half)
@@ -65,11 +69,9 @@ def test_an_unknown_speaker_is_refused() -> None:
         list(folds([*_utterances(), other], "speakers"))
 
 
-def test_baseline_is_measured_on_every_speaker(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Emotions told by pitch alone are found, and each speaker has a figure."""
-    pytest.importorskip("sklearn")
+@pytest.fixture
+def emodb(tmp_path: Path) -> Path:
+    """Return a data root whose emotions are told by pitch alone."""
     soundfile = pytest.importorskip("soundfile")
     (tmp_path / "emodb").mkdir()
     random = np.random.default_rng(0)
@@ -83,13 +85,60 @@ def test_baseline_is_measured_on_every_speaker(
             sound += 0.01 * random.standard_normal(len(sound))
             soundfile.write(tmp_path / "emodb" / u.path, sound, 16_000)
             table.writerow([u.path, u.speaker, u.text, u.emotion, "train"])
-    assert (
-        main(["folds", "voice", "--data", str(tmp_path), "--results", str(tmp_path)])
-        == 0
-    )
+    return tmp_path
+
+
+def _measured(root: Path, *options: str) -> list[dict[str, Any]]:
+    given = ["--data", str(root), "--results", str(root), "--work", str(root / "work")]
+    assert main(["folds", "voice", *given, *options]) == 0
+    stored = json.loads((root / "folds-voice.json").read_text(encoding="utf-8"))
+    records: list[dict[str, Any]] = stored["records"]
+    return records
+
+
+def test_baseline_is_measured_on_every_speaker(
+    emodb: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Emotions told by pitch alone are found, and each speaker has a figure."""
+    pytest.importorskip("sklearn")
+    records = _measured(emodb, "--arm", "functionals_svm")
     assert capsys.readouterr().out.strip().endswith("folds-voice.json")
-    stored = json.loads((tmp_path / "folds-voice.json").read_text(encoding="utf-8"))
-    assert [r["at"] for r in stored["records"]] == ["end", "1s"] * len(PROTOCOLS)
-    for record in stored["records"]:
+    assert [r["at"] for r in records] == ["end", "1s"] * len(PROTOCOLS)
+    for record in records:
         assert record["value"] > 0.8
         assert sorted(record["speakers"]) == SPEAKERS
+
+
+def test_network_is_trained_once_per_fold_and_paired_with_the_baseline(
+    emodb: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No run hears the speakers it is asked about; a second call trains nothing."""
+    pytest.importorskip("sklearn")
+    small = VoiceTraining(
+        epochs=1,
+        repeats=1,
+        batch=8,
+        clip_hops=12,
+        net=VoiceConfig(channels=(2, 2), width=6, embedding=5),
+    )
+    monkeypatch.setitem(PRESETS, "default", small)
+    heard: list[set[str]] = []
+
+    def asked(utterances: Sequence[Utterance]) -> list[Spoken]:
+        heard.append({u.speaker for u in utterances})
+        return read_spoken(utterances)
+
+    monkeypatch.setattr("training.folds.network.read_spoken", asked)
+    records = _measured(emodb)
+    assert [r["arm"] for r in records] == ["functionals_svm", "network"] * 4
+    of_network = records[1::2]
+    assert all("less_baseline" in record for record in of_network)
+    assert all("less_baseline" not in record for record in records[::2])
+    assert heard == [set(pair) for pair in FOLDS] + [
+        set(pair) for pair in FOLDS for _ in SENTENCES
+    ]
+    runs = sorted((emodb / "work").iterdir())
+    assert len(runs) == 12
+    kept = [(run / "last.safetensors").stat().st_mtime_ns for run in runs]
+    assert _measured(emodb)[1::2] == of_network
+    assert [(run / "last.safetensors").stat().st_mtime_ns for run in runs] == kept

@@ -20,6 +20,7 @@ from edge_affect.errors import DataError
 from edge_affect.labels import EXPRESSIONS
 from tests.training.clips import make_clips
 from training.composed.material import Frozen
+from training.data.emodb import load_emodb
 from training.engine.loop import Trainer, run
 from training.features.base import newest_by
 from training.features.clips import ClipFeatures
@@ -109,7 +110,7 @@ def _voice(root: Path) -> VoiceStudentTrainer:
         Heard(to_int16(random.normal(0, 0.1, h * 1600).astype(np.float32)), _told(h, h))
         for h in (9, 20, 30)
     ]
-    return VoiceStudentTrainer(VOICE, root, heard)
+    return VoiceStudentTrainer(VOICE, load_emodb(root, "train"), heard)
 
 
 def _same(one: Path, two: Path) -> None:
@@ -281,4 +282,4 @@ def test_voice_pieces_beyond_the_clip_are_not_asked(made_root: Path) -> None:
 def test_voice_refuses_to_learn_from_no_clip(made_root: Path) -> None:
     """Clips without sound leave nothing to distil."""
     with pytest.raises(DataError, match="no clip with sound"):
-        VoiceStudentTrainer(VOICE, made_root, [])
+        VoiceStudentTrainer(VOICE, load_emodb(made_root, "train"), [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edge_affect.errors import DataError
 from edge_affect.labels import VOICE_EMOTIONS
 from edge_affect.sensing.logmel import logmel
 from edge_affect.types import SAMPLE_RATE_HZ
@@ -92,7 +93,7 @@ class _Clip:
     weight: NDArray[np.float32]
 
 
-def read_spoken(utterances: list[Utterance]) -> list[Spoken]:
+def read_spoken(utterances: Sequence[Utterance]) -> list[Spoken]:
     """Decode ``utterances``."""
     return [
         Spoken(read_speech(u), VOICE_EMOTIONS.index(u.emotion), u.speaker)
@@ -153,8 +154,9 @@ class VoiceTrainer(Trainer[SettingsT, VoiceNet], Generic[SettingsT]):
     recipe = RECIPE
     selection = "uar"
 
-    def __init__(self, config: SettingsT, data_root: Path) -> None:
-        spoken = read_spoken(load_emodb(data_root, "train"))
+    def __init__(self, config: SettingsT, utterances: Sequence[Utterance]) -> None:
+        """Decode ``utterances``; those of ``dev_speakers`` are for selection."""
+        spoken = read_spoken(utterances)
         self.spoken = [s for s in spoken if s.speaker not in config.dev_speakers]
         self.dev = [s for s in spoken if s.speaker in config.dev_speakers]
         counts = np.bincount([s.emotion for s in self.spoken], minlength=7)
@@ -167,6 +169,12 @@ class VoiceTrainer(Trainer[SettingsT, VoiceNet], Generic[SettingsT]):
             len(self.spoken) * config.repeats // config.batch,
         )
         self.data = content_key(self.spoken, self.dev)
+        if not self.steps:
+            raise DataError(
+                f"voice: got {len(self.spoken)} utterances to train on, "
+                f"{config.repeats} times each, expected a batch of {config.batch} at "
+                "least; set batch lower"
+            )
 
     def new_net(self, config: SettingsT) -> VoiceNet:
         """Return the network, with seeded weights."""
@@ -239,15 +247,23 @@ def run_voice(net: VoiceNet, sound: NDArray[np.float32]) -> VoiceOutput:
 def voice_figures(net: VoiceNet, spoken: list[Spoken]) -> dict[str, float]:
     """Return recalls at each utterance's end and after its first second."""
     truth = np.array([s.emotion for s in spoken], np.int64)
-    logits = [run_voice(net, s.sound).emotion[0].numpy() for s in spoken]
-    end = np.array([row[-1].argmax() for row in logits], np.int64)
-    early = [row[min(AFTER_ONE_SECOND, len(row) - 1)].argmax() for row in logits]
+    end, early = said_of(net, spoken)
     classes = len(VOICE_EMOTIONS)
     return {
         "uar": uar(truth, end, classes),
-        "uar_1s": uar(truth, np.array(early, np.int64), classes),
+        "uar_1s": uar(truth, early, classes),
         "false_speech": false_speech(net),
     }
+
+
+def said_of(
+    net: VoiceNet, spoken: Sequence[Spoken]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the emotion at each utterance's end, and after its first second."""
+    logits = [run_voice(net, s.sound).emotion[0].numpy() for s in spoken]
+    end = [row[-1].argmax() for row in logits]
+    early = [row[min(AFTER_ONE_SECOND, len(row) - 1)].argmax() for row in logits]
+    return np.array(end, np.int64), np.array(early, np.int64)
 
 
 def false_speech(net: VoiceNet, seconds: int = 5, seed: int = 0) -> float:
@@ -274,7 +290,7 @@ def dev_speakers(path: Path) -> tuple[str, ...]:
 
 def train_voice(config: VoiceTraining, data_root: Path, out: Path) -> Path:
     """Train, or go on from where ``out`` stopped; see ``training.engine.loop.run``."""
-    return run(VoiceTrainer(config, data_root), out)
+    return run(VoiceTrainer(config, load_emodb(data_root, "train")), out)
 
 
 def train(config: VoiceTraining, inputs: Inputs, out: Path) -> Path:

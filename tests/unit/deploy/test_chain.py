@@ -13,7 +13,7 @@ from deploy.card import fill_card
 from deploy.chain import GRAPHS, SIZES, Order, chain
 from edge_affect.errors import BundleError
 from quantize.cli import build_parser as quantize_parser
-from training.cli import build_parser as training_parser
+from training.arguments import build_parser as training_parser
 
 PARSERS = {
     "training": training_parser,

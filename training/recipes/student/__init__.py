@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_affect.errors import UsageError
+from training.data.emodb import load_emodb
 from training.engine.loop import Trainer, run
 from training.inputs import Inputs
 from training.recipes.face import FaceTrainer, open_signals
@@ -80,14 +81,15 @@ def _new_trainer(
     if targets is None:
         if isinstance(config, FaceStudent):
             return FaceTrainer(config, inputs.data, open_signals(config, inputs))
-        return VoiceTrainer(config, inputs.data)
+        return VoiceTrainer(config, load_emodb(inputs.data, "train"))
     teacher = str(targets.teacher)
     if isinstance(config, FaceStudent):
         config = replace(config, sources=teacher)
         signals = open_signals(config, inputs)
         return FaceStudentTrainer(config, inputs.data, targets, signals)
     heard = hear_clips(inputs, targets)
-    return VoiceStudentTrainer(replace(config, sources=teacher), inputs.data, heard)
+    utterances = load_emodb(inputs.data, "train")
+    return VoiceStudentTrainer(replace(config, sources=teacher), utterances, heard)
 
 
 def _refuse_without_teacher(config: Student) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from edge_affect.errors import DataError
 from training.data.aff_wild2 import NoSoundError, load_aff_wild2, read_sound
 from training.data.aff_wild2.layout import SETS
+from training.data.emodb import Utterance
 from training.engine.cache import content_key
 from training.engine.progress import progress
 from training.inputs import Inputs
@@ -47,12 +47,15 @@ class VoiceStudentTrainer(VoiceTrainer[VoiceStudent]):
     """
 
     def __init__(
-        self, config: VoiceStudent, data_root: Path, heard: Sequence[Heard]
+        self,
+        config: VoiceStudent,
+        utterances: Sequence[Utterance],
+        heard: Sequence[Heard],
     ) -> None:
-        """Load EmoDB and take clips.
+        """Take utterances and clips.
 
         Raises:
-            DataError: EmoDB is not usable, or there is no clip.
+            DataError: An utterance is not usable, or there is no clip.
         """
         if not heard:
             raise DataError(
@@ -61,7 +64,7 @@ class VoiceStudentTrainer(VoiceTrainer[VoiceStudent]):
             )
         self.heard = heard
         self.classes = heard[0].told.expression.shape[1]
-        super().__init__(config, data_root)
+        super().__init__(config, utterances)
         self.data += f" {content_key(heard)}"
 
     def new_net(self, config: VoiceStudent) -> VoiceNet:
