@@ -8,14 +8,18 @@ import math
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from benchmarks.accuracy import SETS, Examples, measure_accuracy
+from benchmarks.arguments import build_parser
 from benchmarks.compare import measure_differences
 from benchmarks.engines import measure_engines
+from benchmarks.footprint import measure_footprint
 from benchmarks.graphs import measure_graphs
+from benchmarks.latency import LatencyPlan, Way, measure_latency
+from benchmarks.limit import measure_limit
 from benchmarks.model_card import write_card
 from benchmarks.peers.int8 import quantize_peer
 from benchmarks.progress import Progress
@@ -29,6 +33,8 @@ from benchmarks.roofline import (
     read_measured,
     roofline_text,
 )
+from benchmarks.scale import ScalePlan, measure_scale
+from benchmarks.soak.load import StolenTime
 from benchmarks.soak.promises import soak
 from benchmarks.soak.realtime import RealtimePlan, soak_realtime
 from benchmarks.soak.rows import render_rows
@@ -38,8 +44,8 @@ from benchmarks.targets import measure_targets
 from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError
-from edge_affect.labels import TARGETS
-from edge_affect.model.bundle import load_bundle
+from edge_affect.model.bundle import Bundle, load_bundle
+from edge_affect.runners.select import rivals
 from edge_affect.runners.tensorrt.libraries import open_libraries
 from training.metrics import BOOTSTRAP_DRAWS
 from training.provenance import machine_info, source_commit
@@ -50,7 +56,7 @@ SCHEMA = 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    given = _parser().parse_args(arguments)
+    given = build_parser().parse_args(arguments)
     progress = Progress(Terminal(sys.stderr))
     try:
         if given.command in _MEASURES:
@@ -70,109 +76,6 @@ def _measured(given: argparse.Namespace, progress: Progress) -> int:
     save_result(given.json, Result(machine_info(), run, tuple(records)))
     print(render(records))
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    accuracy = commands.add_parser(
-        "accuracy", help="accuracy on every data set found, with intervals"
-    )
-    add = accuracy.add_argument
-    add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
-    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
-    add("--bundle", type=Path, metavar="DIR", help="measure this one, signed or not")
-    add("--target", choices=TARGETS, help="which of its graphs (default: its default)")
-    add(
-        "--limit",
-        type=_positive,
-        metavar="N",
-        help="take N examples of each split, evenly spread: a quick look, no figure",
-    )
-    _add_sets(accuracy)
-    compare = commands.add_parser(
-        "compare", help="accuracy of two bundles or targets, paired, and differences"
-    )
-    add = compare.add_argument
-    add("new", type=_bundle_target, metavar="DIR:TARGET", help="what is looked at")
-    add(
-        "old", type=_bundle_target, metavar="DIR:TARGET", help="what it is held against"
-    )
-    add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
-    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
-    add("--limit", type=_positive, metavar="N", help="as for accuracy")
-    _add_sets(compare)
-    graphs = commands.add_parser(
-        "graphs", help="time graph files against the first, one thread, in turns"
-    )
-    add = graphs.add_argument
-    add("files", type=Path, nargs="+", metavar="GRAPH", help="ROLE.TARGET.onnx")
-    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
-    add("--rounds", type=_positive, default=1000, help="calls of each (%(default)s)")
-    targets = commands.add_parser(
-        "targets", help="time the whole frame step of a bundle's targets, in turns"
-    )
-    add = targets.add_argument
-    add("--bundle", type=Path, metavar="DIR", help="this one, signed or not")
-    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
-    engines = commands.add_parser(
-        "engines", help="build a bundle's engines on this GPU, check and time them"
-    )
-    add = engines.add_argument
-    add("--bundle", type=Path, metavar="DIR", help="this one, signed or not")
-    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
-    card = commands.add_parser(
-        "card", help="write the model card from the result of accuracy"
-    )
-    add = card.add_argument
-    add("result", type=Path, metavar="FILE", help="what accuracy wrote")
-    add("--out", type=Path, required=True, metavar="FILE", help="page to write")
-    roofline = commands.add_parser(
-        "roofline", help="predict on paper how long the graphs take on Jetsons"
-    )
-    add = roofline.add_argument
-    add("--bundle", type=Path, metavar="DIR", help="this one, signed or not")
-    add("--json", type=Path, metavar="FILE", help="result to write")
-    add(
-        "--measured",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="results with trt-… targets, measured on a GPU, to show beside it",
-    )
-    peer = commands.add_parser(
-        "peer-int8", help="quantize a float face graph by ONNX Runtime's own tool"
-    )
-    add = peer.add_argument
-    add("file", type=Path, metavar="GRAPH", help="face.cpu-fp32.onnx")
-    add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
-    add("--out", type=Path, required=True, metavar="FILE", help="face.peer-int8.onnx")
-    _add_soak(commands.add_parser("soak", help="the stream left alone, with faults"))
-    return parser
-
-
-def _add_soak(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--frames", type=_positive, metavar="N", help="(100000; 3000 in real time)")
-    add("--seed", type=int, default=0, help="of the script (default: %(default)s)")
-    add("--json", type=Path, metavar="FILE", help="result to write, if all was kept")
-    add("--realtime", action="store_true", help="the machine's clock, the real bundle")
-    plan = RealtimePlan()
-    add(
-        "--cycles",
-        type=int,
-        default=plan.cycles,
-        metavar="N",
-        help="in real time: times that all cores are busy (default: %(default)s)",
-    )
-    add(
-        "--starve",
-        type=float,
-        default=plan.starve_s,
-        metavar="S",
-        help="in real time: for how many seconds each (default: %(default)s)",
-    )
 
 
 def _soak(given: argparse.Namespace, progress: Progress) -> int:
@@ -209,32 +112,6 @@ def _soak(given: argparse.Namespace, progress: Progress) -> int:
     return 0
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected 1 or more")
-    return int(text)
-
-
-def _bundle_target(text: str) -> tuple[Path, str]:
-    folder, colon, target = text.rpartition(":")
-    if not colon or target not in TARGETS:
-        raise argparse.ArgumentTypeError(
-            f"got {text!r}, expected DIR:TARGET with one of {', '.join(TARGETS)}"
-        )
-    return Path(folder), target
-
-
-def _add_sets(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--sets",
-        nargs="+",
-        choices=SETS,
-        default=list(SETS),
-        metavar="SET",
-        help=f"measure these alone, of {', '.join(SETS)} (default: all that are there)",
-    )
-
-
 def _accuracy(
     given: argparse.Namespace, progress: Progress
 ) -> tuple[dict[str, object], list[Record]]:
@@ -264,11 +141,8 @@ def _targets(
 ) -> tuple[dict[str, object], list[Record]]:
     bundle = load_bundle(given.bundle, allow_unsigned=given.bundle is not None)
     records = measure_targets(bundle, progress)
-    command = "python -m benchmarks targets --json FILE"
-    command += " --bundle DIR" if given.bundle else ""
-    told = {"name": bundle.manifest.name, "version": bundle.manifest.version}
-    run = _run(command) | {"bundle": told | {"digest": bundle.digest}, "threads": 1}
-    return run, records
+    run = _run_of(bundle, "python -m benchmarks targets --json FILE", given)
+    return run | {"threads": 1}, records
 
 
 def _engines(
@@ -278,16 +152,67 @@ def _engines(
     libraries = open_libraries()
     with tempfile.TemporaryDirectory(prefix="edge-affect-engines-") as folder:
         trials = measure_engines(bundle, libraries, Path(folder), progress)
-    command = "python -m benchmarks engines --json FILE"
-    command += " --bundle DIR" if given.bundle else ""
-    told = {"name": bundle.manifest.name, "version": bundle.manifest.version}
-    run = _run(command) | {
-        "bundle": told | {"digest": bundle.digest},
+    run = _run_of(bundle, "python -m benchmarks engines --json FILE", given) | {
         "gpu": asdict(libraries.gpu),
         "tensorrt": libraries.tensorrt.__version__,
         "providers": {target: trial.provider for target, trial in trials.items()},
     }
     return run, [record for trial in trials.values() for record in trial.records]
+
+
+def _latency(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    bundle = load_bundle(given.bundle, allow_unsigned=given.bundle is not None)
+    targets = sorted(rivals(bundle), key=lambda target: target != bundle.default_target)
+    ways = [Way(given.bundle, target, n) for target in targets for n in (1, 2)]
+    plan = replace(LatencyPlan(), paced=given.frames)
+    stolen = StolenTime()
+    records = measure_latency(ways, plan, progress)
+    command = f"python -m benchmarks latency --frames {given.frames} --json FILE"
+    run = _run_of(bundle, command, given) | {"settings": asdict(plan)}
+    return run | {"share_of_time_stolen": stolen.share()}, records
+
+
+def _scale(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    bundle = load_bundle(given.bundle, allow_unsigned=given.bundle is not None)
+    plan, stolen = ScalePlan(), StolenTime()
+    way = Way(given.bundle, bundle.default_target, 1)
+    records = measure_scale(way, plan, progress)
+    run = _run_of(bundle, "python -m benchmarks scale --json FILE", given)
+    told = {"target": way.target, "settings": asdict(plan)}
+    return run | told | {"share_of_time_stolen": stolen.share()}, records
+
+
+def _footprint(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    stolen = StolenTime()
+    records = measure_footprint(given.wheel, given.seconds, progress)
+    command = f"python -m benchmarks footprint --seconds {given.seconds}"
+    command += " --wheel FILE" if given.wheel else ""
+    run = _run(f"{command} --json FILE")
+    return run | {"share_of_time_stolen": stolen.share()}, records
+
+
+def _limit(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    bundle = load_bundle(given.bundle, allow_unsigned=given.bundle is not None)
+    peaks, records = measure_limit(bundle, progress)
+    run = _run_of(bundle, "python -m benchmarks limit --json FILE", given)
+    return run | {"peaks": asdict(peaks), "threads": 1}, records
+
+
+def _run_of(
+    bundle: Bundle, command: str, given: argparse.Namespace
+) -> dict[str, object]:
+    """Say what ran over a bundle."""
+    command += " --bundle DIR" if given.bundle else ""
+    told = {"name": bundle.manifest.name, "version": bundle.manifest.version}
+    return _run(command) | {"bundle": told | {"digest": bundle.digest}}
 
 
 def _roofline(given: argparse.Namespace, progress: Progress) -> int:
@@ -299,11 +224,8 @@ def _roofline(given: argparse.Namespace, progress: Progress) -> int:
     if given.json is not None:
         check_writable(given.json)
         command = "python -m benchmarks roofline --json FILE"
-        command += " --bundle DIR" if given.bundle else ""
         command += " --measured FILE" if given.measured else ""
-        told = {"name": bundle.manifest.name, "version": bundle.manifest.version}
-        run = _run(command) | {
-            "bundle": told | {"digest": bundle.digest},
+        run = _run_of(bundle, command, given) | {
             "proof": UNPROVEN,
             "assumptions": list(ASSUMPTIONS),
             "boards": [asdict(board) for board in BOARDS],
@@ -396,6 +318,10 @@ _MEASURES = {
     "graphs": _graphs,
     "targets": _targets,
     "engines": _engines,
+    "latency": _latency,
+    "scale": _scale,
+    "footprint": _footprint,
+    "limit": _limit,
 }
 """Commands that write records and print them."""
 _OTHERS = {

@@ -26,6 +26,7 @@ METRICS = (
     "mae",
     "p50_ms",
     "p90_ms",
+    "p95_ms",
     "p99_ms",
     "p999_ms",
     "max_ms",
@@ -37,7 +38,11 @@ METRICS = (
     "point_error",
     "false_faces",
     "predicted_ms",
+    "floor_ms",
     "build_s",
+    "misses",
+    "cpu_share",
+    "watt",
     "same_class",
 )
 """What a figure may be."""

@@ -14,9 +14,9 @@ from benchmarks.soak.rows import Row
 
 
 @contextmanager
-def busy_cores() -> Iterator[None]:
-    """Keep every core busy inside ``with``."""
-    cores = len(os.sched_getaffinity(0))
+def busy_cores(cores: int | None = None) -> Iterator[None]:
+    """Keep so many cores busy inside ``with``; None: every one."""
+    cores = cores or len(os.sched_getaffinity(0))
     command = [sys.executable, "-S", "-c", "while True: pass"]
     processes = [subprocess.Popen(command) for _ in range(cores)]  # noqa: S603 - ours
     try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from benchmarks.arrivals import Delays
 from benchmarks.progress import Progress
 from benchmarks.soak.load import OtherLoad, StolenTime, busy_cores
 from benchmarks.soak.process import ProcessWatch
@@ -17,10 +18,9 @@ from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SystemClock
 from edge_affect.errors import DataError
 from edge_affect.realtime.stream import AffectStream
-from edge_affect.sinks.base import RunHeader
 from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.sources.simulated import SimulatedSource
-from edge_affect.types import AudioChunk, Estimate, Frame
+from edge_affect.types import AudioChunk, Frame
 
 FPS = 30
 BUDGET_MS = 33.3
@@ -109,38 +109,6 @@ class _Stamped(Closing):
         self._source.close()
 
 
-@dataclass(slots=True)
-class _Delays:
-    """A sink that times every estimate from its frame's arrival, or when it was due."""
-
-    source: _Stamped
-    clock: SystemClock
-    wait_ns: int
-    values_ns: list[int] = field(default_factory=list)
-    """Delay of each estimate."""
-    lowest: int = 0
-    """Lowest rung so far."""
-    low_ns: int = 0
-    """When an estimate below full service came last."""
-
-    def open(self, header: RunHeader) -> None:
-        """Need no header."""
-
-    def write(self, estimate: Estimate) -> None:
-        """Time one estimate."""
-        now_ns = self.clock.now_ns()
-        from_ns = estimate.t_ns + 1 + self.wait_ns
-        if estimate.frame is not None:
-            from_ns = self.source.forget(estimate.frame)
-        self.values_ns.append(now_ns - from_ns)
-        self.lowest = max(self.lowest, estimate.rung)
-        if estimate.rung:
-            self.low_ns = now_ns
-
-    def close(self) -> None:
-        """Have nothing to close."""
-
-
 def soak_realtime(plan: RealtimePlan, seed: int, progress: Progress) -> RealtimeOutcome:
     """Run the healthy part, then the starved one; return the rows.
 
@@ -149,7 +117,8 @@ def soak_realtime(plan: RealtimePlan, seed: int, progress: Progress) -> Realtime
     """
     clock = SystemClock()
     source = _Stamped(SimulatedSource(seed, None, FPS, live=True, clock=clock))
-    delays = _Delays(source, clock, NS_PER_S // FPS + source.info.latency_ns)
+    wait_ns = NS_PER_S // FPS + source.info.latency_ns
+    delays = Delays(clock, source.forget, wait_ns)
     model = AffectModel.load(purpose="research")
     steal, process = StolenTime(), ProcessWatch()
     try:
@@ -209,7 +178,7 @@ class _Run:
     def __init__(
         self,
         stream: AffectStream,
-        delays: _Delays,
+        delays: Delays,
         clock: SystemClock,
         progress: Progress,
     ) -> None:

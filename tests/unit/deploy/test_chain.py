@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import _parser as benchmarks_parser
+from benchmarks.arguments import build_parser as benchmarks_parser
 from deploy.__main__ import CARD, _parser, main
 from deploy.card import fill_card
 from deploy.chain import GRAPHS, SIZES, Order, chain
