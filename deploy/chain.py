@@ -12,8 +12,8 @@ from pathlib import Path
 from deploy.steps import Step
 
 SIZES = {
-    "s": (),
-    "n": ("--set", "net.widths=[16,32,64,96]"),
+    "s": ("--set", "net.widths=[16,32,64,144]", "--set", "epochs=40"),
+    "n": ("--set", "net.widths=[12,24,48,96]", "--set", "epochs=40"),
 }
 """Size of a bundle → settings of its face student."""
 TEACHER = (

@@ -1,6 +1,6 @@
 """Digests of the shipped bundles; ``python -m deploy pack --ship`` writes them."""
 
 DIGESTS: dict[str, str] = {
-    "edge-affect-s": "5aeb4565c947e5e141760506a5c068bf0a558b869540a3daa9c21100311d155b",
+    "edge-affect-s": "a182e1faef583cc077b2479329b70f3bacae0d8185194cb24298251545ad03ff",
 }
 """Name of the bundle → SHA-256 of its manifest, hex."""
