@@ -16,6 +16,7 @@ from edge_affect.realtime.driver import DriverSignals
 from edge_affect.realtime.health import FROZEN, STALE_NS, FaceInput
 from edge_affect.runners.base import StreamState
 from edge_affect.sensing.align import align_face
+from edge_affect.sensing.flow import View
 from edge_affect.sensing.mount import upright
 from edge_affect.sensing.quality import FrameQuality
 from edge_affect.types import Frame
@@ -72,10 +73,12 @@ class VisionPath:
         self.frame_ns = frame.t_capture_ns
         straight = upright(frame, self._mount)
         with self._times.measure("locate"):
-            self._reasons = self._quality.check(straight)
+            # The frame is read whole once: whoever looks at all of it looks at this.
+            view = View.of(straight)
+            self._reasons = self._quality.check(view.grey, frame.t_capture_ns)
             if FROZEN in self._reasons:
                 return None  # nothing new was seen: the face ages as if it were gone
-            face = self._tracker.update(straight, detect_every)
+            face = self._tracker.update(straight, detect_every, view)
         if face is None:
             return None
         with self._times.measure("align"):

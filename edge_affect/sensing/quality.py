@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_affect.types import Frame
+from edge_affect import pixels
+from edge_affect.pixels import PixelFormat
 
 DARK = "dark"
 BRIGHT = "bright"
@@ -43,8 +44,12 @@ class FrameQuality:
         """Forget every frame."""
         self._state = _State()
 
-    def check(self, frame: Frame) -> tuple[str, ...]:
-        """Return the reason codes of ``frame``, sorted; none when it is good.
+    def check(self, luma: NDArray[np.uint8], t_capture_ns: int) -> tuple[str, ...]:
+        """Return the reason codes of a frame, sorted; none when it is good.
+
+        Args:
+            luma: ``(h, w)`` uint8, the whole frame.
+            t_capture_ns: Its capture.
 
         Frozen: of the last ``FROZEN_FRAMES`` frames each after the first equals, to
         the bit, one of the two pictures before it: one again and again, or two by
@@ -52,16 +57,16 @@ class FrameQuality:
         A slow camera need not come that far: ``FROZEN_REPEATS`` will do once the last
         new picture is ``frozen_ns`` old.
         """
-        picture = thumbnail(frame)
+        picture = thumbnail(luma)
         state = self._state
         # Two different ones are kept, however often each was seen: of two by turns at a
         # high rate some are left out, and so the same one may come twice.
         others = tuple(x for x in state.last if not np.array_equal(picture, x))
         repeats = len(others) < len(state.last)
         run = state.run + 1 if repeats else 1
-        new_ns = state.new_ns if repeats else frame.t_capture_ns
+        new_ns = state.new_ns if repeats else t_capture_ns
         self._state = _State((picture, *others[:1]), run, new_ns)
-        old = frame.t_capture_ns - new_ns >= self._frozen_ns
+        old = t_capture_ns - new_ns >= self._frozen_ns
         many = run >= FROZEN_FRAMES or (old and run > FROZEN_REPEATS)
         frozen = (FROZEN,) if many else ()
         return tuple(sorted((*exposure(picture), *frozen)))
@@ -79,17 +84,19 @@ class _State:
     """Capture of the last frame that was new."""
 
 
-def thumbnail(frame: Frame) -> NDArray[np.uint8]:
-    """Return the frame as ``(h, 32)`` uint8 luma.
+def thumbnail(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ``(H, W)`` uint8 luma as ``(h, 32)``.
 
     Each value is the mean of so many pixels, and there are so many values, that the
     noise of a sensor changes some in each frame.
     """
-    scale = frame.width_px / _WIDTH_PX
-    height = max(1, round(frame.height_px / scale))
-    down = frame.height_px / height
+    scale = luma.shape[1] / _WIDTH_PX
+    height = max(1, round(luma.shape[0] / scale))
+    down = luma.shape[0] / height
     affine = [[scale, 0, (scale - 1) / 2], [0, down, (down - 1) / 2]]
-    return frame.crop(np.array(affine, np.float32), (_WIDTH_PX, height), channels=1)
+    size = _WIDTH_PX, height
+    grey = PixelFormat.GREY8
+    return pixels.crop(luma, grey, np.array(affine, np.float32), size, channels=1)
 
 
 def exposure(luma: NDArray[np.uint8]) -> tuple[str, ...]:

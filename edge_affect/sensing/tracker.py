@@ -8,7 +8,7 @@ from typing import Protocol
 
 from edge_affect.sensing.align import Box
 from edge_affect.sensing.flow import View, follow
-from edge_affect.sensing.locator import Locator, search_picture
+from edge_affect.sensing.locator import Locator
 from edge_affect.types import Face, Frame
 
 LEAST_SCORE = 0.1
@@ -32,7 +32,7 @@ class Tracker(Protocol):
     def reset(self) -> None:
         """Forget the face."""
 
-    def update(self, frame: Frame, detect_every: int) -> Face | None:
+    def update(self, frame: Frame, detect_every: int, view: View) -> Face | None:
         """Take the next frame and return where the driver's face is in it."""
 
 
@@ -73,15 +73,18 @@ class FaceTracker:
         """Forget the face."""
         self._track: _Track | None = None
 
-    def update(self, frame: Frame, detect_every: int) -> Face | None:
+    def update(
+        self, frame: Frame, detect_every: int, view: View | None = None
+    ) -> Face | None:
         """Take the next frame and return where the driver's face is in it.
 
         Args:
             frame: The next frame, of any size.
             detect_every: Frames from one detection to the next while a face is held;
                 without one, each frame is searched.
+            view: The same frame as ``View.of`` it, if it was made already.
         """
-        view = View(*search_picture(frame, channels=1))
+        view = view or View.of(frame)
         face, since = None, 0
         if self._track is not None:
             face = follow(self._track.face, self._track.view, view)

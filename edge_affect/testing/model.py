@@ -20,6 +20,7 @@ from edge_affect.model.preprocessing import (
 from edge_affect.runners.base import Runner, Signature, StreamState, Tensors
 from edge_affect.runners.choices import Choice
 from edge_affect.sensing.align import Box
+from edge_affect.sensing.flow import View
 from edge_affect.sensing.locator import Locator
 from edge_affect.sensing.tracker import Tracker
 from edge_affect.types import SAMPLE_RATE_HZ, Face, Frame
@@ -161,9 +162,9 @@ class LocatingTracker:
     def reset(self) -> None:
         """Have nothing to forget."""
 
-    def update(self, frame: Frame, detect_every: int) -> Face | None:
+    def update(self, frame: Frame, detect_every: int, view: View) -> Face | None:
         """Return the first face that is found."""
-        del detect_every
+        del detect_every, view
         return next(iter(self._locator.locate(frame)), None)
 
 

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S
+from edge_affect.sensing.flow import View
 from edge_affect.sensing.quality import (
     BRIGHT,
     DARK,
@@ -36,18 +37,25 @@ def scene(seed: int, size: tuple[int, int] = (96, 128)) -> NDArray[np.uint8]:
     return random.integers(40, 200, (*size, 3), np.uint8)
 
 
+def check(
+    quality: FrameQuality, picture: NDArray[np.uint8], t_ns: int = 0
+) -> tuple[str, ...]:
+    """Check a picture as the stream does."""
+    return quality.check(View.of(frame(picture)).grey, t_ns)
+
+
 def checked(pictures: Sequence[NDArray[np.uint8]], fps: int = 30) -> list[bool]:
     """Return for each picture of a stream whether it counts as frozen."""
     quality = FrameQuality(FROZEN_NS)
     return [
-        FROZEN in quality.check(frame(picture, k * NS_PER_S // fps))
+        FROZEN in check(quality, picture, k * NS_PER_S // fps)
         for k, picture in enumerate(pictures)
     ]
 
 
 def test_quality_of_a_good_picture_is_empty() -> None:
     """A picture of middling light has no reason against it."""
-    assert FrameQuality(FROZEN_NS).check(frame(scene(1))) == ()
+    assert check(FrameQuality(FROZEN_NS), scene(1)) == ()
 
 
 @pytest.mark.parametrize(
@@ -55,10 +63,8 @@ def test_quality_of_a_good_picture_is_empty() -> None:
 )
 def test_quality_tells_dark_and_bright(level: int, reasons: tuple[str, ...]) -> None:
     """A covered lens is dark, a blinded one bright."""
-    assert (
-        FrameQuality(FROZEN_NS).check(frame(np.full((48, 64, 3), level, np.uint8)))
-        == reasons
-    )
+    picture = np.full((48, 64, 3), level, np.uint8)
+    assert check(FrameQuality(FROZEN_NS), picture) == reasons
 
 
 def test_exposure_keeps_a_lit_face_in_the_dark() -> None:
@@ -136,17 +142,17 @@ def test_quality_reset_begins_anew() -> None:
     """After a reset the count of repeats starts again."""
     quality = FrameQuality(FROZEN_NS)
     for _ in range(6):
-        quality.check(frame(scene(1)))
+        check(quality, scene(1))
     quality.reset()
-    assert quality.check(frame(scene(1))) == ()
+    assert check(quality, scene(1)) == ()
 
 
 def test_quality_of_a_covered_frozen_camera_has_both_reasons() -> None:
     """Reasons are sorted and do not hide each other."""
     quality = FrameQuality(FROZEN_NS)
-    black = frame(np.zeros((48, 64, 3), np.uint8))
+    black = np.zeros((48, 64, 3), np.uint8)
     for _ in range(5):
-        reasons = quality.check(black)
+        reasons = check(quality, black)
     assert reasons == (DARK, FROZEN)
 
 
@@ -154,6 +160,6 @@ def test_quality_of_a_covered_frozen_camera_has_both_reasons() -> None:
 def test_thumbnail_shows_the_whole_frame(size: tuple[int, int]) -> None:
     """A thumbnail has the frame's mean, whatever the frame's shape."""
     picture = scene(8, size)
-    small = thumbnail(frame(picture))
+    small = thumbnail(View.of(frame(picture)).grey)
     assert small.shape[1] == 32
     assert small.mean() == pytest.approx(picture.mean(), abs=12)
