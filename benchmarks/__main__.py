@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.accuracy import SETS, Examples, measure_accuracy
 from benchmarks.arguments import build_parser
+from benchmarks.beside import measure_beside
 from benchmarks.compare import measure_differences
 from benchmarks.engines import measure_engines
 from benchmarks.footprint import measure_footprint
@@ -186,6 +187,17 @@ def _scale(
     return run | told | {"share_of_time_stolen": stolen.share()}, records
 
 
+def _peers(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    stolen, target = StolenTime(), given.target or "cpu-int8"
+    records = measure_beside(given.clip, given.data, target, given.rounds, progress)
+    command = f"python -m benchmarks peers --clip {given.clip.name} --data ROOT"
+    command += f" --target {target} --rounds {given.rounds} --json FILE"
+    run = _run_of(load_bundle(None), command, argparse.Namespace(bundle=None))
+    return run | {"threads": 1, "share_of_time_stolen": stolen.share()}, records
+
+
 def _footprint(
     given: argparse.Namespace, progress: Progress
 ) -> tuple[dict[str, object], list[Record]]:
@@ -320,6 +332,7 @@ _MEASURES = {
     "engines": _engines,
     "latency": _latency,
     "scale": _scale,
+    "peers": _peers,
     "footprint": _footprint,
     "limit": _limit,
 }

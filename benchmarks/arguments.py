@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.accuracy import SETS
+from benchmarks.beside import ROUNDS
 from benchmarks.latency import LatencyPlan
 from benchmarks.soak.realtime import RealtimePlan
 from edge_affect.labels import TARGETS
@@ -167,6 +168,15 @@ def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add = scale.add_argument
     add("--bundle", type=Path, metavar="DIR", help="this one, signed or not")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
+    peers = commands.add_parser(
+        "peers", help="time a clip through ours and through what a user would build"
+    )
+    add = peers.add_argument
+    add("--clip", type=Path, required=True, metavar="FILE", help="the video")
+    add("--data", type=Path, required=True, metavar="ROOT", help="the peers' models")
+    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
+    add("--target", choices=TARGETS, help="which of our graphs (default: cpu-int8)")
+    add("--rounds", type=_positive, default=ROUNDS, metavar="N", help="(%(default)s)")
     footprint = commands.add_parser(
         "footprint", help="sizes, import, first estimate, memory, processor's share"
     )

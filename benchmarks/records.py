@@ -24,6 +24,7 @@ METRICS = (
     "cross_entropy",
     "correlation",
     "mae",
+    "mean_ms",
     "p50_ms",
     "p90_ms",
     "p95_ms",

@@ -63,8 +63,13 @@ class MobileFaceNet:
         Args:
             picture: ``(H, W, 3)`` uint8 BGR.
         """
+        points = self.find(picture)
+        return None if points is None else self.read(picture, points)
+
+    def find(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Return the five points of the surest face of ``(H, W, 3)`` BGR, if any."""
         marks = self._detector.marks(picture)
-        return self._read(picture, marks[0].points) if marks else None
+        return marks[0].points if marks else None
 
     def read_crop(self, picture: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return ``(9,)`` scores in the order of ``EXPRESSION_NAMES``, -inf if unknown.
@@ -78,13 +83,14 @@ class MobileFaceNet:
         grown = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
         marks = self._detector.marks(np.asarray(grown, np.uint8))
         if not marks:
-            return self._read(picture, np.array(TEMPLATE, np.float32))
+            return self.read(picture, np.array(TEMPLATE, np.float32))
         points = (marks[0].points + 0.5) / _GROWN - 0.5
-        return self._read(picture, points.astype(np.float32))
+        return self.read(picture, points.astype(np.float32))
 
-    def _read(
+    def read(
         self, picture: NDArray[np.uint8], points: NDArray[np.float32]
     ) -> NDArray[np.float64]:
+        """Return the scores of the face with these ``(5, 2)`` points."""
         goal = np.array(_POINTS, np.float32)
         affine = cv2.estimateAffinePartial2D(points, goal, method=cv2.LMEDS)[0]
         face = cv2.warpAffine(
