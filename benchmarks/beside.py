@@ -7,6 +7,8 @@ which the others do not hear either; theirs are the networks and what lies betwe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -98,37 +100,17 @@ def _records(
         "p99_ms": float(np.percentile(times_ms, 99)),
         "mean_ms": float(times_ms.mean()),
     }
-    records = [
-        Record(
-            metric,
-            value,
-            set="clip",
-            split=clip,
-            n=times_ms.size,
-            model=name,
-            target=of,
-        )
-        for metric, value in figures.items()
-    ]
+    about = partial(Record, set="clip", split=clip, model=name, target=of)
+    records = [about(m, value, n=times_ms.size) for m, value in figures.items()]
     if name != OURS:
         means = {n: taken[n].mean(axis=1) for n in (name, OURS)}
         ratio = bootstrap(
             lambda pick: float(means[name][pick].mean() / means[OURS][pick].mean()),
             len(times_ms),
         )
-        records.append(
-            Record(
-                "ratio",
-                ratio.value,
-                set="clip",
-                split=clip,
-                n=len(times_ms),
-                low=ratio.low,
-                high=ratio.high,
-                model=name,
-                against=OURS,
-            )
-        )
+        low, high = ratio.low, ratio.high
+        told = about("ratio", ratio.value, n=len(times_ms), low=low, high=high)
+        records.append(replace(told, against=OURS))
     return records
 
 
