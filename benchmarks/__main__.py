@@ -24,7 +24,14 @@ from benchmarks.limit import measure_limit
 from benchmarks.model_card import write_card
 from benchmarks.peers.int8 import quantize_peer
 from benchmarks.progress import Progress
-from benchmarks.records import Record, Result, check_writable, save_result
+from benchmarks.records import (
+    Record,
+    Result,
+    check_writable,
+    load_result,
+    save_result,
+)
+from benchmarks.regressions import find_regressions, told
 from benchmarks.roofline import (
     ASSUMPTIONS,
     BOARDS,
@@ -311,6 +318,14 @@ def _run(command: str) -> dict[str, object]:
     }
 
 
+def _regressions(given: argparse.Namespace, progress: Progress) -> int:
+    """Print what got worse; return 1 when something did."""
+    del progress  # it takes no time
+    found, held = find_regressions(load_result(given.old), load_result(given.new))
+    print("\n".join(told(found, held)))
+    return 1 if found else 0
+
+
 def _peer_int8(given: argparse.Namespace, progress: Progress) -> int:
     quantize_peer(given.file, given.data, given.out, progress)
     print(given.out)
@@ -340,6 +355,7 @@ _MEASURES = {
 _OTHERS = {
     "card": _card,
     "peer-int8": _peer_int8,
+    "regressions": _regressions,
     "roofline": _roofline,
     "soak": _soak,
 }

@@ -149,6 +149,12 @@ def _add_sets(parser: argparse.ArgumentParser) -> None:
 
 def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     plan = LatencyPlan()
+    regressions = commands.add_parser(
+        "regressions", help="say what got worse between two results of one command"
+    )
+    add = regressions.add_argument
+    add("old", type=Path, metavar="OLD", help="result file")
+    add("new", type=Path, metavar="NEW", help="result file of the same machine")
     latency = commands.add_parser(
         "latency", help="time a stream: stages, arrival and capture to the estimate"
     )
