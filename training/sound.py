@@ -65,15 +65,15 @@ def telephone(sound: Sound) -> Sound:
 class SoundConfig:
     """How far speech may be changed."""
 
-    gain_db: tuple[float, float] = (-20.0, 6.0)
+    gain_db: tuple[float, float] = (-12.0, 6.0)
     """Lowest and highest change of level."""
-    noise_share: float = 0.7
+    noise_share: float = 0.5
     """Share of clips with added noise."""
-    snr_db: tuple[float, float] = (0.0, 35.0)
+    snr_db: tuple[float, float] = (5.0, 35.0)
     """Lowest and highest ratio of speech to noise."""
     telephone_share: float = 0.15
     """Share of clips that went through a telephone."""
-    speed: float = 0.08
+    speed: float = 0.15
     """Largest relative change of speed, which moves the pitch with it."""
 
 

@@ -29,7 +29,7 @@ class VoiceConfig:
     """Number of emotion classes."""
     pool_s: float = 3.0
     """Time constant of the leaky pooling that emotion is read from."""
-    dropout: float = 0.3
+    dropout: float = 0.4
     """Share of pooled features dropped in training."""
 
 

@@ -57,7 +57,7 @@ class VoiceTraining:
     """How the learning rate moves."""
     patience: int | None = None
     """Epochs without a better figure before the run stops; None stops at none."""
-    weight_decay: float = 0.05
+    weight_decay: float = 0.1
     """AdamW's weight decay."""
     average: float = 0.98
     """Decay of the weights' moving average, per step."""
