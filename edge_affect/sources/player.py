@@ -162,7 +162,8 @@ class _GstPlayer:
         self._bin.use_clock(gst.SystemClock.obtain())
         self._bus = self._bin.get_bus()
         self._bus.set_sync_handler(self._hear)
-        self._bin.get_by_name(SINK).connect("new-sample", self._take)
+        self._sink = self._bin.get_by_name(SINK)
+        self._taking = self._sink.connect("new-sample", self._take)
 
     def play(self) -> None:
         """Return once it plays, or the listener was told why not, or gave up."""
@@ -181,20 +182,29 @@ class _GstPlayer:
     def stop(self) -> None:
         """End it; may take as long as its driver likes."""
         self._bin.set_state(self._gst.State.NULL)
+        # Either callback holds this object, and a message in the bus its pipeline: left
+        # where they are, each opening would keep its files for ever.
+        self._sink.disconnect(self._taking)
         self._bus.set_sync_handler(None)
+        self._bus.set_flushing(True)
 
     def _hear(self, bus: Any, message: Any, *_: Any) -> Any:
-        """Pass on what ends the pipeline; nothing may pile up in the bus."""
+        """Pass on what ends the pipeline.
+
+        The message goes on into the bus: PyGObject never frees one that is dropped.
+        """
         del bus
         if message.type == self._gst.MessageType.ERROR:
             error, _detail = message.parse_error()
             self._listener.fault(f"{self._name}: {error.message}")
         elif message.type == self._gst.MessageType.EOS:
             self._listener.end()
-        return self._gst.BusSyncReply.DROP
+        return self._gst.BusSyncReply.PASS
 
     def _take(self, sink: Any) -> Any:
         """Hand a picture over in the thread that made it."""
+        while self._bus.pop() is not None:
+            pass  # nobody else reads the bus, and nothing may pile up in it
         try:
             sample = sink.emit("pull-sample")
             if sample is not None:

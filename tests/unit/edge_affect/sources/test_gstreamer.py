@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import sys
 import threading
 from itertools import pairwise
@@ -291,3 +293,43 @@ def test_gstreamer_threads_end_with_the_source() -> None:
     # GStreamer's pool keeps a thread or two for the next pipeline.
     while len(list(Path("/proc/self/task").iterdir())) > before + 3:
         assert SystemClock().now_ns() < until_ns, "threads pile up"
+
+
+@pytest.mark.gst
+@pytest.mark.parametrize(
+    "address",
+    [
+        TEST_PICTURES.format(more="", caps="width=64,height=48,framerate=100/1"),
+        "gst://v4l2src device=/dev/none",
+    ],
+)
+def test_gstreamer_files_and_players_end_with_the_source(address: str) -> None:
+    """A camera that is opened again for hours must not run out of files."""
+
+    def turn() -> None:
+        with contextlib.suppress(SourceError):
+            source = open_source(address, clock=SystemClock())
+            with source:
+                source.read(LONG_NS)
+
+    for _ in range(3):
+        turn()  # GStreamer keeps some files for itself
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        turn()
+    gc.collect()
+    players = [one for one in gc.get_objects() if type(one).__name__ == "_GstPlayer"]
+    assert len(players) <= 1
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 4
+
+
+@pytest.mark.gst
+def test_gstreamer_bus_does_not_fill_while_pictures_come() -> None:
+    """What elements say all the time is read away: it holds the pipeline's memory."""
+    with _real("width=64,height=48,framerate=100/1") as source:
+        assert _frames(source, 40)
+        [player] = [o for o in gc.get_objects() if type(o).__name__ == "_GstPlayer"]
+        left = 0
+        while player._bus.pop() is not None:
+            left += 1
+    assert left < 20
