@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from edge_affect.clock import Clock, SystemClock
@@ -14,7 +15,6 @@ from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.runners.compare import (
     OTHER_TARGET,
     SAME_GRAPH,
-    STEPS,
     Comparison,
     OutputError,
     Tolerance,
@@ -24,6 +24,7 @@ from edge_affect.runners.onnxruntime import OnnxRunner
 from edge_affect.runners.tensorrt.engines import EngineNote
 from edge_affect.runners.tensorrt.libraries import Libraries, open_libraries
 from edge_affect.runners.tensorrt.prepare import TENSORRT_TARGETS, Prepared, prepare
+from edge_affect.update.start import running_bundle
 
 _EXACT = "cpu-fp32"
 """What the CPU's other targets are held against, where the bundle has it."""
@@ -34,7 +35,7 @@ def build(path: Path | None, terminal: Terminal, *, allow_unsigned: bool) -> str
     """Build a bundle's engines ahead of the first start; return what was done.
 
     Args:
-        path: The bundle's directory; None for the shipped one.
+        path: The bundle's directory; None for the one that runs on this device.
         terminal: Where to show how it goes.
         allow_unsigned: Whether a bundle that did not come with the wheel may be built.
 
@@ -42,7 +43,7 @@ def build(path: Path | None, terminal: Terminal, *, allow_unsigned: bool) -> str
         BundleError: The bundle is damaged or not trusted.
         RunnerError: Something that it takes is missing, or no target can be built.
     """
-    bundle = load_bundle(path, allow_unsigned=allow_unsigned)
+    bundle = _open(path, allow_unsigned=allow_unsigned)
     try:
         prepared = _prepare(bundle, open_libraries(), terminal)
     except (RunnerError, MissingDependencyError) as error:
@@ -53,7 +54,7 @@ def build(path: Path | None, terminal: Terminal, *, allow_unsigned: bool) -> str
         *_engines(prepared.engines),
     ]
     for trial in prepared.trials:
-        title = f"{trial.target} on TensorRT and on ONNX Runtime, {STEPS} steps"
+        title = f"{trial.target} on TensorRT and on ONNX Runtime, {_DRIVE}"
         lines += ["", title]
         if trial.comparison is not None:
             lines += _graphs(trial.comparison, "TensorRT", "ONNX Runtime")
@@ -79,7 +80,7 @@ def compare_bundle(
     Without: the targets that ONNX Runtime runs, against each other.
 
     Args:
-        path: The bundle's directory; None for the shipped one.
+        path: The bundle's directory; None for the one that runs on this device.
         terminal: Where to show how it goes.
         allow_unsigned: Whether a bundle that did not come with the wheel may run.
         clock: Time; None for the machine's.
@@ -92,7 +93,7 @@ def compare_bundle(
         RunnerError: There is nothing to compare, or no engine can be built where there
             is a GPU, or a graph does not run.
     """
-    bundle = load_bundle(path, allow_unsigned=allow_unsigned)
+    bundle = _open(path, allow_unsigned=allow_unsigned)
     clock = clock or SystemClock()
     if not any(target in bundle.targets for target in TENSORRT_TARGETS):
         return _compare_targets(bundle, clock, "the bundle has no graphs for TensorRT")
@@ -113,10 +114,23 @@ def compare_bundle(
     return _verdict(title, comparison, ("TensorRT", "ONNX Runtime"), SAME_GRAPH)
 
 
+def _open(path: Path | None, *, allow_unsigned: bool) -> Bundle:
+    """Return the bundle at ``path``; without one, what runs here."""
+    if path is None:
+        return running_bundle()
+    return load_bundle(path, allow_unsigned=allow_unsigned)
+
+
 def _prepare(bundle: Bundle, libraries: Libraries, terminal: Terminal) -> Prepared:
     progress = _Progress(terminal)
     try:
-        return prepare(bundle, libraries, tell=progress.tell)
+        return prepare(
+            bundle,
+            libraries,
+            tell=progress.tell,
+            record=partial(record_drive, bundle),
+            again=True,
+        )
     finally:
         progress.end()
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge_affect.clock import NS_PER_MS, Clock, SystemClock
+from edge_affect.commands.recording import record_drive
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import BundleError, UsageError
 from edge_affect.model.affect import AffectGraphs
 from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.model.golden import check_golden
-from edge_affect.runners.select import make_runner
+from edge_affect.runners.select import Ahead, make_runner
 from edge_affect.sensing.preprocessing import check_preprocessing
 from edge_affect.update.state import Installed, StoreState
 from edge_affect.update.store import STORE_VARIABLE, Store, store_folder
@@ -85,7 +87,8 @@ def prepare_bundle(bundle: Bundle) -> None:
         RunnerError: Its graphs do not run here.
     """
     check_preprocessing(bundle.manifest)
-    runner, choice = make_runner("auto", bundle)
+    ahead = Ahead(partial(record_drive, bundle))
+    runner, choice = make_runner("auto", bundle, ahead=ahead)
     try:
         check_golden(bundle, runner, choice.target)
         AffectGraphs(runner, bundle.manifest).warm_up()

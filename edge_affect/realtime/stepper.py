@@ -90,11 +90,17 @@ class CellStepper:
             return self._step(cell)
 
     def rest(self, t_ns: int) -> None:
-        """Keep warm what read no face for long: the next one shall not come late."""
+        """Keep warm what read no face for long: the next one shall not come late.
+
+        A launch that fails costs nothing but that: what is broken shows in a step.
+        """
         self._warm_ns = max(self._warm_ns, self._vision.face_ns or 0)
         if t_ns - self._warm_ns >= WARM_NS:
             self._warm_ns = t_ns
-            self._graphs.runner.keep_warm(self._state)
+            try:
+                self._graphs.runner.keep_warm(self._state)
+            except _LEFT_OUT as error:
+                _LOG.debug("not kept warm at %d ns: %s", t_ns, error)
 
     def _step(self, cell: Cell) -> Estimate:
         rung = RUNGS[cell.rung]

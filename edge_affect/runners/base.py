@@ -125,6 +125,11 @@ class Runner(ABC):
         return False
 
     @property
+    def links(self) -> tuple[Link, ...]:
+        """Which outputs ``step_linked`` hands from graph to graph."""
+        return self._links
+
+    @property
     def signatures(self) -> dict[str, Signature]:
         """Signature of each graph."""
         return self._signatures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edge_affect.config import BACKENDS
 from edge_affect.errors import MissingDependencyError, RunnerError, UsageError
@@ -11,8 +11,13 @@ from edge_affect.labels import TARGETS
 from edge_affect.runners.base import GraphSet, Runner
 from edge_affect.runners.choices import Choice, choice_key, load_choice
 from edge_affect.runners.onnxruntime import OnnxRunner
-from edge_affect.runners.tensorrt.libraries import open_libraries
-from edge_affect.runners.tensorrt.prepare import TENSORRT_TARGETS, prepare
+from edge_affect.runners.tensorrt.libraries import Libraries, open_libraries
+from edge_affect.runners.tensorrt.prepare import (
+    TENSORRT_TARGETS,
+    Prepared,
+    Recorder,
+    prepare,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -20,8 +25,23 @@ _CPU = "cpu-"
 """Begins the names of the targets that are made for ONNX Runtime's CPU provider."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a process brings that builds engines ahead of the first start.
+
+    It also builds what could not be built before.
+    """
+
+    record: Recorder
+    """Gives the steps that engines are compared over."""
+
+
 def make_runner(
-    backend: str, bundle: GraphSet, target: str | None = None, threads: int = 1
+    backend: str,
+    bundle: GraphSet,
+    target: str | None = None,
+    threads: int = 1,
+    ahead: Ahead | None = None,
 ) -> tuple[Runner, Choice]:
     """Make the runner that ``backend`` stands for.
 
@@ -31,6 +51,8 @@ def make_runner(
         target: Which of its graphs to run; None for what was measured to be the
             fastest here (``edge-affect doctor --measure``), else for its default.
         threads: Threads that a graph may use.
+        ahead: For a process that has the time to build engines thoroughly; None: one
+            that is to run.
 
     Returns:
         The runner, and the target it runs with the reason for that one.
@@ -45,7 +67,7 @@ def make_runner(
         _check_choice("target", target, TARGETS)
     if backend == "tensorrt":
         try:
-            prepared = prepare(bundle, open_libraries(), target=target)
+            prepared = _prepared(bundle, open_libraries(), target, ahead)
         except (RunnerError, MissingDependencyError) as error:
             raise RunnerError(
                 f"backend 'tensorrt': {error}; use the backend 'onnxruntime' or 'auto'"
@@ -53,7 +75,7 @@ def make_runner(
         return prepared.runner, prepared.choice
     why_not = ""
     if backend == "auto" and _is_for_tensorrt(bundle, target):
-        found = _try_tensorrt(bundle, target)
+        found = _try_tensorrt(bundle, target, ahead)
         if not isinstance(found, str):
             return found
         why_not = found
@@ -68,7 +90,17 @@ def _is_for_tensorrt(bundle: GraphSet, target: str | None) -> bool:
     return any(target in bundle.targets for target in TENSORRT_TARGETS)
 
 
-def _try_tensorrt(bundle: GraphSet, target: str | None) -> tuple[Runner, Choice] | str:
+def _prepared(
+    bundle: GraphSet, libraries: Libraries, target: str | None, ahead: Ahead | None
+) -> Prepared:
+    if ahead is None:
+        return prepare(bundle, libraries, target=target)
+    return prepare(bundle, libraries, target=target, record=ahead.record, again=True)
+
+
+def _try_tensorrt(
+    bundle: GraphSet, target: str | None, ahead: Ahead | None
+) -> tuple[Runner, Choice] | str:
     """Return the runner by TensorRT, or what to add to the reason for another one."""
     try:
         libraries = open_libraries()
@@ -78,7 +110,7 @@ def _try_tensorrt(bundle: GraphSet, target: str | None) -> tuple[Runner, Choice]
     except MissingDependencyError as error:
         return f"; there is a GPU, but {error}"
     try:
-        prepared = prepare(bundle, libraries, target=target)
+        prepared = _prepared(bundle, libraries, target, ahead)
     except RunnerError as error:
         _LOG.warning("TensorRT cannot run this bundle, ONNX Runtime does: %s", error)
         return "; TensorRT could not run it"

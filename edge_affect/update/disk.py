@@ -7,6 +7,19 @@ import shutil
 from pathlib import Path
 
 
+def boot_name(root: Path = Path("/")) -> str:
+    """Return what the kernel calls this boot; empty where it does not tell.
+
+    Args:
+        root: Where ``proc`` lies; another one in tests.
+    """
+    try:
+        path = root / "proc/sys/kernel/random/boot_id"
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
 class Disk:
     """Changes files; what is not synced yet may be gone after a power cut.
 

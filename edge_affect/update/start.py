@@ -15,7 +15,8 @@ from edge_affect.update.trial import Trial
 _LOG = logging.getLogger(__name__)
 
 MOST_STARTS = 3
-"""A bundle on trial whose starts came to no end so often is not started again."""
+"""A bundle on trial whose starts came to no end so often in one boot of the machine is
+not started again."""
 
 T = TypeVar("T")
 Make = Callable[[Bundle, bool], T]
@@ -54,11 +55,25 @@ def start_installed(make: Make[T]) -> tuple[T, Trial | None]:
     return make(_sound(store, state.current, state.previous), False), None
 
 
+def running_bundle() -> Bundle:
+    """Return the bundle that a start on this device would run; counts no start."""
+    folder = store_folder()
+    if folder is None:
+        return load_bundle()
+    store = Store(folder)
+    try:
+        state = store.state()
+    except BundleError as error:
+        _LOG.warning("%s; the shipped bundle runs", error)
+        return load_bundle()
+    return _sound(store, state.current, state.previous)
+
+
 def _start_on_trial(
     store: Store, state: StoreState, current: Installed, make: Make[T]
 ) -> tuple[T, Trial | None]:
     before = state.previous
-    if (state.starts or 0) >= MOST_STARTS:
+    if state.starts_in(store.boot) >= MOST_STARTS:
         reason = f"{MOST_STARTS} starts came to no end, such as by a crash"
         _roll_back(store, current, reason)
         return make(_sound(store, before, None), False), None

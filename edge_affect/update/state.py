@@ -59,8 +59,10 @@ class StoreState:
     floor: str | None = None
     """Highest version that went well: no lower one is taken."""
     starts: int | None = None
-    """Starts of ``current`` that never came to an end while it is on trial; None: it
-    is not on trial."""
+    """Starts of ``current`` in the boot ``boot`` that came to no end while it is on
+    trial; None: it is not on trial."""
+    boot: str | None = None
+    """The boot in which these were counted, as the kernel names it."""
     refused: tuple[Refused, ...] = ()
     """Bundles that failed here, the oldest first."""
 
@@ -88,11 +90,20 @@ class StoreState:
             current=Installed(bundle.digest, manifest.name, manifest.version),
             previous=self.previous if self.on_trial else self.current,
             starts=0,
+            boot=None,
         )
 
-    def started(self) -> StoreState:
-        """Return the state with one more start under way."""
-        return replace(self, starts=(self.starts or 0) + 1)
+    def starts_in(self, boot: str) -> int:
+        """Return how many starts of ``boot`` came to no end.
+
+        A start that an earlier boot left open says nothing of the bundle: a car's power
+        goes when the key is turned.
+        """
+        return (self.starts or 0) if self.boot == boot else 0
+
+    def started(self, boot: str) -> StoreState:
+        """Return the state with one more start under way in ``boot``."""
+        return replace(self, starts=self.starts_in(boot) + 1, boot=boot)
 
     def ended(self) -> StoreState:
         """Return the state with one start less: it came to an orderly end."""
@@ -103,7 +114,7 @@ class StoreState:
         version = self.current.version if self.current else None
         versions = [v for v in (self.floor, version) if v is not None]
         floor = max(versions, key=version_key, default=None)
-        return replace(self, starts=None, floor=floor)
+        return replace(self, starts=None, boot=None, floor=floor)
 
     def rolled_back(self, reason: str) -> StoreState:
         """Return the state in which what was before ``current`` runs again."""
@@ -117,6 +128,7 @@ class StoreState:
             current=self.previous,
             previous=None,
             starts=None,
+            boot=None,
             refused=(*self.refused, failed)[-MOST_REFUSED:],
         )
 
@@ -140,13 +152,15 @@ def parse_state(content: bytes) -> StoreState:
     """
     root = parse_json(content, STATE_FILE)
     names = tuple(StoreState.__dataclass_fields__)
-    fields = Fields(root, STATE_FILE, ("schema", *names))
+    required = tuple(name for name in names if name != "boot")
+    fields = Fields(root, STATE_FILE, ("schema", *required), ("boot",))
     fields.integer("schema", SCHEMA, SCHEMA)
     return StoreState(
         current=fields.maybe("current", lambda key: _installed(fields, key)),
         previous=fields.maybe("previous", lambda key: _installed(fields, key)),
         floor=fields.maybe("floor", lambda key: _version(fields, key)),
         starts=fields.maybe("starts", lambda key: fields.integer(key, 0, 10**6)),
+        boot=fields.maybe("boot", fields.text),
         refused=tuple(
             Refused(**_names(entry), reason=entry.text("reason"))
             for entry in fields.children("refused", (*_NAMES, "reason"))

@@ -12,7 +12,7 @@ from edge_affect.errors import BundleError
 from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.model.fields import MAX_JSON_BYTES
 from edge_affect.model.files import open_plain
-from edge_affect.update.disk import Disk
+from edge_affect.update.disk import Disk, boot_name
 from edge_affect.update.state import STATE_FILE, Installed, StoreState, parse_state
 
 STORE_VARIABLE = "EDGE_AFFECT_BUNDLES"
@@ -47,9 +47,19 @@ class Store:
     after that.
     """
 
-    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
-        """Look at the store in ``folder``; nothing is made yet."""
+    def __init__(
+        self, folder: Path, disk: Disk | None = None, boot: str | None = None
+    ) -> None:
+        """Look at the store in ``folder``; nothing is made yet.
+
+        Args:
+            folder: Where it is, or will be.
+            disk: Changes it; another one in tests.
+            boot: Name of this boot of the machine; None for the kernel's.
+        """
         self.folder = folder
+        self.boot = boot_name() if boot is None else boot
+        """Name of this boot of the machine."""
         self._disk = disk or Disk()
 
     def state(self) -> StoreState:

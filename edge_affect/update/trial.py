@@ -40,11 +40,15 @@ class Trial:
     @contextlib.contextmanager
     def at_risk(self) -> Iterator[None]:
         """Count a start while the block runs: what dies in it stays counted."""
-        self.change(StoreState.started)
+        self.start()
         try:
             yield
         finally:
             self.change(StoreState.ended)
+
+    def start(self) -> None:
+        """Count a start that is under way."""
+        self.change(lambda state: state.started(self.store.boot))
 
     def change(self, turn: Callable[[StoreState], StoreState]) -> bool:
         """Change the store's state if it is still about this trial.
@@ -81,7 +85,7 @@ class TrialWatch:
 
     def begin(self) -> None:
         """Count a start, before the first cell."""
-        self._trial.change(StoreState.started)
+        self._trial.start()
 
     def see(self, estimate: Estimate, misses: int) -> None:
         """Take one cell.

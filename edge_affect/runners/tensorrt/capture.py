@@ -29,10 +29,10 @@ class CapturedGraph:
         cuda_value("cudaStreamBeginCapture", begun)
         try:
             enqueue()
-        except Exception:
+        except BaseException:
             # The stream must not stay in capture: nothing else could be given to it.
             with contextlib.suppress(RunnerError):
-                self._end(stream)
+                calls.cudaGraphDestroy(self._end(stream))
             raise
         graph = self._end(stream)
         try:

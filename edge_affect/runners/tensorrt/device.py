@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from edge_affect.errors import RunnerError
 from edge_affect.runners.tensorrt.cuda_calls import Driver, Stream
+
+_LOG = logging.getLogger(__name__)
 
 ALIGNMENT = 256
 """Tensors begin at multiples of this, bytes: what TensorRT asks of an address."""
@@ -34,6 +37,18 @@ def gpu_errors(what: str) -> Iterator[None]:
         # pycuda's errors share no base class with TensorRT's, nor with CUDA's.
         line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise RunnerError(f"{what}: the GPU failed ({line})") from error
+
+
+@contextlib.contextmanager
+def at_ease(what: str) -> Iterator[None]:
+    """Let go of ``what`` even if the GPU's libraries raise: nothing else can be done.
+
+    Closing must neither hide the error that led to it nor stop half-way.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - pycuda's errors share no base class
+        _LOG.debug("%s was not freed: %s: %s", what, type(error).__name__, error)
 
 
 class Device:
@@ -89,7 +104,11 @@ class Arena:
         self.size_bytes = end or ALIGNMENT
         """Length of the memory."""
         self._memory = driver.mem_alloc(self.size_bytes)
-        self._host = driver.pagelocked_empty(self.size_bytes, np.uint8)
+        try:
+            self._host = driver.pagelocked_empty(self.size_bytes, np.uint8)
+        except BaseException:
+            self._memory.free()
+            raise
         self._host[:] = 0
         base = int(self._memory)
         self.addresses = {name: base + start for name, (start, _) in places.items()}

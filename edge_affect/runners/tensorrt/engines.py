@@ -40,13 +40,15 @@ class EngineNote:
 class EngineMaker:
     """Makes engines on this device; each is built at most once for it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one thing that a build needs
         self,
         libraries: Libraries,
         cache: EngineCache,
         clock: Clock,
         tell: Tell,
         limit_s: float = LIMIT_S,
+        *,
+        again: bool = False,
     ) -> None:
         """Take what the engines are made with.
 
@@ -56,7 +58,9 @@ class EngineMaker:
             clock: Time.
             tell: Told how it goes.
             limit_s: Longest that one engine may take to build, s.
+            again: Whether to build what could not be built before as well.
         """
+        self._again = again
         self._libraries = libraries
         self._cache = cache
         self._clock = clock
@@ -99,6 +103,10 @@ class EngineMaker:
             self.discard(graphs, target)
             return self._loaded(graphs, target, links)
 
+    def has_built(self, target: str) -> bool:
+        """Tell whether an engine of ``target`` was built, not found in the cache."""
+        return any(n.target == target and n.build_s is not None for n in self.notes)
+
     def discard(self, graphs: Sequence[GraphFile], target: str) -> None:
         """Remove the engines of ``graphs`` from the cache."""
         for graph in graphs:
@@ -118,6 +126,16 @@ class EngineMaker:
             return kept
         timing_key = replace(key, graph="", flags="timing cache")
         label = f"{graph.name} {target}"
+        failed_key = replace(key, flags=f"{key.flags}, failed")
+        why = None if self._again else self._cache.load(failed_key)
+        if why is not None:
+            raise RunnerError(
+                f"{label}: could not be built before ({why.decode()}); `edge-affect "
+                "build` tries again"
+            )
+        # Kept while it is built: who is killed meanwhile, as a service is that takes
+        # too long to start, must not begin the same anew at every start.
+        self._cache.save(failed_key, b"the build was not finished")
         self._tell(f"{label}: building")
         start_ns = self._clock.now_ns()
         try:
@@ -130,9 +148,11 @@ class EngineMaker:
                 limit_s=self._limit_s,
             )
         except RunnerError as error:
+            self._cache.save(failed_key, str(error).encode())
             raise RunnerError(f"{label}: {error}") from error
         seconds = (self._clock.now_ns() - start_ns) / NS_PER_S
         self._cache.save(key, made.engine)
+        self._cache.discard(failed_key)
         if made.timing:
             self._cache.save(timing_key, made.timing)
         self.notes.append(EngineNote(graph.name, target, seconds, len(made.engine)))

@@ -16,7 +16,7 @@ from edge_affect.errors import RunnerError
 from edge_affect.runners.base import Link, Stepped, Tensors
 from edge_affect.runners.tensorrt.capture import CapturedGraph
 from edge_affect.runners.tensorrt.cuda_calls import CudaRuntime
-from edge_affect.runners.tensorrt.device import Device, gpu_errors
+from edge_affect.runners.tensorrt.device import Device, at_ease, gpu_errors
 from edge_affect.runners.tensorrt.engine import Engine
 from edge_affect.runners.tensorrt.seat import Seat
 
@@ -59,11 +59,21 @@ class Lane:
         self._captured: dict[Launch, CapturedGraph] = {}
         with gpu_errors(engines[0].name), device.current():
             self._stream = device.new_stream()
-            for engine in engines:
-                self._seats[engine.name] = Seat(engine, device, self._places(engine))
-            self._warm_up()
-            if calls is not None:
-                self._capture(calls)
+            try:
+                self._make(engines, calls)
+            except BaseException:
+                # Here, while the GPU is current: pycuda frees nothing later, and what
+                # a device lacked memory for once would lack it for ever.
+                self._free()
+                raise
+
+    def _make(self, engines: Sequence[Engine], calls: CudaRuntime | None) -> None:
+        for engine in engines:
+            places = self._places(engine)
+            self._seats[engine.name] = Seat(engine, self._device, places)
+        self._warm_up()
+        if calls is not None:
+            self._capture(calls)
 
     def _places(self, engine: Engine) -> dict[str, int]:
         """Return the inputs that links fill, and where their tensors lie."""
@@ -197,21 +207,27 @@ class Lane:
             if self._closed:
                 return
             self._closed = True
-            with self._device.current():
+            with at_ease("the GPU"), self._device.current():
                 self._free()
 
     def _free(self) -> None:
-        """Let go of all that pycuda can free only while the GPU is current."""
-        self._stream.synchronize()
+        """Let go of all that pycuda can free only while the GPU is current.
+
+        What cannot be freed is left behind: a GPU that failed refuses everything.
+        """
+        with at_ease("the stream"):
+            self._stream.synchronize()
         self._drop_captured()
-        for seat in self._seats.values():
-            seat.free()
+        for name, seat in self._seats.items():
+            with at_ease(name):
+                seat.free()
         self._seats = {}
         del self._stream
 
     def _drop_captured(self) -> None:
         for captured in self._captured.values():
-            captured.destroy()
+            with at_ease("a CUDA graph"):
+                captured.destroy()
         self._captured = {}
 
     @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_affect.clock import Clock, SystemClock
@@ -12,7 +12,7 @@ from edge_affect.errors import RunnerError
 from edge_affect.runners import PROGRESS_LOG
 from edge_affect.runners.base import GraphSet
 from edge_affect.runners.choices import Choice
-from edge_affect.runners.compare import SAME_GRAPH, Comparison, compare
+from edge_affect.runners.compare import SAME_GRAPH, Comparison, GivenStep, compare
 from edge_affect.runners.engine_cache import EngineCache, EngineKey, open_engine_cache
 from edge_affect.runners.onnxruntime import OnnxRunner
 from edge_affect.runners.tensorrt.child import LIMIT_S
@@ -25,6 +25,9 @@ _PROGRESS = logging.getLogger(PROGRESS_LOG)
 
 TENSORRT_TARGETS = ("trt-int8", "trt-fp16")
 """Targets that engines are built from."""
+
+Recorder = Callable[[str], Sequence[GivenStep]]
+"""Given a target, returns steps one after the other, as a stream gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ def prepare(  # noqa: PLR0913 - all but the first two are for tests and progress
     clock: Clock | None = None,
     tell: Tell | None = None,
     limit_s: float = LIMIT_S,
+    record: Recorder | None = None,
+    again: bool = False,
 ) -> Prepared:
     """Get the engines of a bundle and choose among its targets.
 
@@ -76,6 +81,9 @@ def prepare(  # noqa: PLR0913 - all but the first two are for tests and progress
         clock: Time; None for the machine's.
         tell: Told how it goes; None for the log.
         limit_s: Longest that one engine may take to build, s.
+        record: Gives the steps of a target that engines are compared over; None:
+            seeded noise, for a process that has nothing else at hand.
+        again: Whether to build what could not be built before as well.
 
     Raises:
         BundleError: The bundle has no graphs for ``target``.
@@ -83,7 +91,9 @@ def prepare(  # noqa: PLR0913 - all but the first two are for tests and progress
     """
     cache = cache or open_engine_cache()
     clock = clock or SystemClock()
-    maker = EngineMaker(libraries, cache, clock, tell or _Logged(), limit_s)
+    maker = EngineMaker(
+        libraries, cache, clock, tell or _Logged(), limit_s, again=again
+    )
     if target is not None and target not in TENSORRT_TARGETS:
         raise RunnerError(
             f"target {target!r} is made for ONNX Runtime; expected one of "
@@ -100,7 +110,7 @@ def prepare(  # noqa: PLR0913 - all but the first two are for tests and progress
     choice_key = _choice_key(maker, bundle, targets)
     choice = choice or _load_choice(cache, choice_key, targets)
     if choice is None:
-        trials = tuple(_try(maker, bundle, t, clock) for t in targets)
+        trials = tuple(_try(maker, bundle, t, clock, record) for t in targets)
         choice = _choose(trials)
         for slower in (t for t in targets if t != choice.target):
             maker.discard(bundle.graphs_for(slower), slower)
@@ -108,6 +118,14 @@ def prepare(  # noqa: PLR0913 - all but the first two are for tests and progress
         cache.save(choice_key, json.dumps(kept).encode())
     graphs = bundle.graphs_for(choice.target)
     runner = maker.runner(graphs, choice.target, bundle.links)
+    if not trials and maker.has_built(choice.target):
+        # Asked for, or chosen before and gone since: nobody has looked at these.
+        fault = _fault(bundle, choice.target, runner, clock, record)
+        if fault is not None:
+            runner.close()
+            maker.discard(graphs, choice.target)
+            cache.discard(choice_key)
+            raise RunnerError(f"{choice.target}: {fault}")
     return Prepared(runner, choice, _first(maker.notes), trials, cache.seal.kind)
 
 
@@ -136,24 +154,59 @@ class _Logged:
             _PROGRESS.info("%s", line)
 
 
-def _try(maker: EngineMaker, bundle: GraphSet, target: str, clock: Clock) -> Trial:
-    graphs = bundle.graphs_for(target)
+def _try(
+    maker: EngineMaker,
+    bundle: GraphSet,
+    target: str,
+    clock: Clock,
+    record: Recorder | None,
+) -> Trial:
     try:
-        runner = maker.runner(graphs, target, bundle.links)
+        runner = maker.runner(bundle.graphs_for(target), target, bundle.links)
     except RunnerError as error:
         return Trial(target, None, str(error))
-    reference = OnnxRunner(graphs, links=bundle.links)
     try:
-        comparison = compare(reference, runner, clock)
+        comparison = _compared(bundle, target, runner, clock, record)
     except RunnerError as error:
         return Trial(target, None, str(error))
     finally:
         runner.close()
+    return Trial(target, comparison, _told(comparison))
+
+
+def _fault(
+    bundle: GraphSet,
+    target: str,
+    runner: TensorRtRunner,
+    clock: Clock,
+    record: Recorder | None,
+) -> str | None:
+    """Return why ``runner`` may not run; None: it may."""
+    try:
+        return _told(_compared(bundle, target, runner, clock, record))
+    except RunnerError as error:
+        return str(error)
+
+
+def _compared(
+    bundle: GraphSet,
+    target: str,
+    runner: TensorRtRunner,
+    clock: Clock,
+    record: Recorder | None,
+) -> Comparison:
+    recorded = None if record is None else record(target)
+    reference = OnnxRunner(bundle.graphs_for(target), links=bundle.links)
+    try:
+        return compare(reference, runner, clock, recorded)
+    finally:
         reference.close()
+
+
+def _told(comparison: Comparison) -> str | None:
     faults = comparison.faults(SAME_GRAPH)
     more = f"; {len(faults) - 1} more" if len(faults) > 1 else ""
-    fault = f"is not what ONNX Runtime computes: {faults[0]}{more}" if faults else None
-    return Trial(target, comparison, fault)
+    return f"is not what ONNX Runtime computes: {faults[0]}{more}" if faults else None
 
 
 def _choose(trials: Sequence[Trial]) -> Choice:

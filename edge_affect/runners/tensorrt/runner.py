@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_affect.errors import RunnerError
 from edge_affect.runners.base import Link, Runner, Stepped, StreamState, Tensors
-from edge_affect.runners.tensorrt.device import gpu_errors, open_device
+from edge_affect.runners.tensorrt.device import at_ease, gpu_errors, open_device
 from edge_affect.runners.tensorrt.engine import Engine, load_engine
 from edge_affect.runners.tensorrt.lane import CLOSED, Lane
 from edge_affect.runners.tensorrt.libraries import Libraries, messages_of
@@ -125,7 +125,7 @@ class TensorRtRunner(Runner):
             lanes, self._lanes, self._idle = self._lanes, [], {}
         for lane in lanes:
             lane.close()
-        with self._device.current():
+        with at_ease("the engines"), self._device.current():
             self._engines = {}
             del self._runtime
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from edge_affect.errors import RunnerError
 from edge_affect.runners.base import next_name
 from edge_affect.runners.tensorrt.calls import IExecutionContext
-from edge_affect.runners.tensorrt.device import Arena, Device
+from edge_affect.runners.tensorrt.device import Arena, Device, at_ease
 from edge_affect.runners.tensorrt.engine import Engine
 
 
@@ -27,28 +27,33 @@ class Seat:
         signature = engine.signature
         own = {n: shape for n, shape in signature.inputs.items() if n not in linked}
         self.signature = signature
-        self.inputs = device.new_arena(own)
-        self.outputs = device.new_arena(signature.outputs)
-        self.state = [device.new_arena(signature.state) for _ in "AB"]
+        self.arenas: list[Arena] = []
+        """All of its memory."""
+        try:
+            for shapes in (own, signature.outputs, signature.state, signature.state):
+                self.arenas.append(device.new_arena(shapes))
+        except BaseException:
+            self._free()
+            raise
+        self.inputs, self.outputs, *self.state = self.arenas
         self.current = 0
         """Which of the two buffers holds the state."""
         fixed = {**self.inputs.addresses, **self.outputs.addresses, **linked}
         # A context for each direction: no address changes after it was captured.
-        self.contexts: list[IExecutionContext] = [
-            _addressed(engine, {**fixed, **self._ways(before)})
-            for before in ((0, 1) if signature.state else (0,))
-        ]
+        self.contexts: list[IExecutionContext] = []
+        try:
+            for before in (0, 1) if signature.state else (0,):
+                places = {**fixed, **self._ways(before)}
+                self.contexts.append(_addressed(engine, places))
+        except BaseException:
+            self.free()
+            raise
 
     def _ways(self, before: int) -> dict[str, int]:
         """Return where the state is read and written while ``before`` holds it."""
         after = self.state[1 - before].addresses
         written = {next_name(name): place for name, place in after.items()}
         return {**self.state[before].addresses, **written}
-
-    @property
-    def arenas(self) -> list[Arena]:
-        """All of its memory."""
-        return [self.inputs, self.outputs, *self.state]
 
     @property
     def next_state(self) -> Arena:
@@ -63,8 +68,12 @@ class Seat:
     def free(self) -> None:
         """Free the memory, once nothing runs on it."""
         self.contexts = []
+        self._free()
+
+    def _free(self) -> None:
         for arena in self.arenas:
-            arena.free()
+            with at_ease("memory"):
+                arena.free()
 
 
 def _addressed(engine: Engine, places: Mapping[str, int]) -> IExecutionContext:

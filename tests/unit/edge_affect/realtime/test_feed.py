@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock
 from edge_affect.config import StreamConfig
+from edge_affect.errors import RunnerError
 from edge_affect.realtime.accounts import BUSY
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.feed import LoopFeed
@@ -24,9 +25,12 @@ class Noting(FakeRunner):
         super().__init__()
         self._clock = clock
         self.warmed_ns: list[int] = []
+        self.is_broken = False
 
     def keep_warm(self, state: StreamState) -> None:
         self.warmed_ns.append(self._clock.now_ns())
+        if self.is_broken:
+            raise RunnerError("the GPU is lost")
 
 
 class Bench:
@@ -86,3 +90,17 @@ def test_a_model_that_reads_no_face_is_kept_warm_once_a_second() -> None:
     assert len(bench.runner.warmed_ns) == 4
     bench.see(30)
     assert len(bench.runner.warmed_ns) == 4
+
+
+def test_a_model_that_cannot_be_kept_warm_goes_on() -> None:
+    """An empty seat and a launch that fails end nothing: no step has failed yet."""
+    bench = Bench()
+    bench.see(30)
+    bench.runner.is_broken = True
+    gone_ns = bench.clock.now_ns()
+    for number in range(1, 3 * 30):
+        bench.clock.advance_to(gone_ns + number * PERIOD_NS)
+        bench.loop.wake(bench.clock.now_ns())
+    assert len(bench.runner.warmed_ns) == 2
+    bench.see(1)
+    assert bench.estimates[-1].health.face is HealthState.OK

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge_affect.clock import NS_PER_MS, SimClock
 from edge_affect.runners.base import (
@@ -15,7 +17,9 @@ from edge_affect.runners.base import (
 )
 from edge_affect.runners.compare import (
     SAME_GRAPH,
+    Comparison,
     GivenStep,
+    GraphComparison,
     OutputError,
     Tolerance,
     compare,
@@ -155,6 +159,30 @@ def test_compare_steps_what_was_recorded_in_its_order() -> None:
     comparison = compare(*runners, SimClock(), recorded)
     assert seen == [order, order]
     assert [graph.graph for graph in comparison.graphs] == ["face", "voice"]
+
+
+def test_compare_finds_what_is_wrong_together_alone() -> None:
+    """A launch that hands the wrong tensor on passes every graph by itself."""
+
+    class Crossed(FakeRunner):
+        def step_linked(
+            self, state: StreamState, inputs: Mapping[str, Tensors]
+        ) -> dict[str, dict[str, NDArray[np.float32]]]:
+            out = super().step_linked(state, inputs)
+            out["affect"]["valence"] = out["affect"]["valence"] + 1
+            return out
+
+    comparison = compare(FakeRunner(), Crossed(), SimClock())
+    (fault,) = comparison.faults(SAME_GRAPH)
+    assert fault.startswith("face + affect affect valence: mean difference 1.0000")
+    assert compare(FakeRunner(), FakeRunner(), SimClock()).faults(SAME_GRAPH) == []
+
+
+def test_compare_takes_the_time_of_a_stream_s_launch() -> None:
+    """What goes together is timed together, and the rest by itself."""
+    one = (GraphComparison(name, (), 1.0, 2.0) for name in ("face", "voice", "affect"))
+    linked = GraphComparison("face + affect", (), 1.0, 3.0)
+    assert Comparison(tuple(one), linked).other_ms == 5.0
 
 
 def signature_fits(signature: Signature, inputs: Tensors) -> bool:

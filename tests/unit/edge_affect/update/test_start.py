@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,10 +198,23 @@ def test_a_bundle_that_kills_the_process_is_rolled_back(
     digest = install().bundle.digest
     for _ in range(MOST_STARTS):
         assert _load().bundle.digest == digest
-        store.change(StoreState.started)  # and the process died
+        store.change(lambda s: s.started(store.boot))  # and the process died
     model = _load()
     assert (model.bundle.digest, model.trial) == (shipped, None)
     assert "starts came to no end" in store.state().refused[0].reason
+
+
+def test_a_bundle_whose_starts_ended_with_the_power_stays(
+    store: Store, install: Install
+) -> None:
+    """A car's power goes when the key is turned, and nobody had sat down yet."""
+    digest = install().bundle.digest
+    for drive in range(MOST_STARTS + 1):
+        assert _load().bundle.digest == digest
+        boot = f"boot {drive}"
+        Store(store.folder, boot=boot).change(partial(StoreState.started, boot=boot))
+    assert store.state().on_trial
+    assert not store.state().refused
 
 
 def test_a_store_that_cannot_be_written_still_starts(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -83,9 +84,16 @@ def test_state_remembers_the_newest_failures(bundle: Bundle) -> None:
 
 def test_state_counts_starts() -> None:
     """Those that ended in order are taken off again."""
-    state = StoreState(current=OLD, starts=0).started().started().ended()
+    state = StoreState(current=OLD, starts=0).started("a").started("a").ended()
     assert state.starts == 1
     assert state.ended().ended().starts == 0
+
+
+def test_state_forgets_the_starts_of_another_boot() -> None:
+    """When the power was cut nobody knows whose fault an open start was."""
+    state = StoreState(current=OLD, starts=0).started("a").started("a")
+    assert (state.starts_in("a"), state.starts_in("b")) == (2, 0)
+    assert state.started("b").starts == 1
 
 
 def test_versions_are_compared_by_their_numbers() -> None:
@@ -96,8 +104,16 @@ def test_versions_are_compared_by_their_numbers() -> None:
 def test_state_survives_its_file() -> None:
     """Every field comes back."""
     state = StoreState(OLD, OLDER, "0.9.0", 2).rolled_back("slow")
-    for one in (state, StoreState(), StoreState(OLD, OLDER, "0.9.0", 2)):
+    counted = StoreState(OLD, OLDER, "0.9.0", 2, "a")
+    for one in (state, StoreState(), StoreState(OLD, OLDER, "0.9.0", 2), counted):
         assert parse_state(one.to_json()) == one
+
+
+def test_state_of_before_boots_were_named_is_read() -> None:
+    """A device that is updated has such a file."""
+    old = json.loads(StoreState(OLD, OLDER, "0.9.0", 2).to_json())
+    del old["boot"]
+    assert parse_state(json.dumps(old).encode()).starts == 2
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,10 @@ from tests.fakes.bundles import TINY
 from tests.unit.edge_affect.update.conftest import Install
 
 
+def _started(state: StoreState) -> StoreState:
+    return state.started("boot")
+
+
 def test_store_folder_is_named_or_the_user_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +89,7 @@ def test_store_with_a_damaged_state_says_how_to_begin_anew(
     """Nothing is overwritten: the floor would be lost with it."""
     install()
     (store.folder / "state.json").write_bytes(content)
-    for change in (store.state, store.sweep, lambda: store.change(StoreState.started)):
+    for change in (store.state, store.sweep, lambda: store.change(_started)):
         with pytest.raises(BundleError, match="remove the folder to begin anew"):
             change()
     assert (store.folder / "state.json").read_bytes() == content
@@ -134,7 +138,7 @@ def test_store_loses_no_change_of_many_writers(store: Store) -> None:
 
     def start() -> None:
         for _ in range(20):
-            Store(store.folder).change(StoreState.started)
+            Store(store.folder).change(_started)
 
     threads = [threading.Thread(target=start) for _ in range(4)]
     for thread in threads:
@@ -197,7 +201,7 @@ def test_store_whose_lock_cannot_be_made_says_so(store: Store) -> None:
     store.prepare()
     (store.folder / "lock").mkdir()
     with pytest.raises(BundleError, match="cannot be written"):
-        store.change(StoreState.started)
+        store.change(_started)
 
 
 def test_store_that_goes_away_meanwhile_is_one_line(

@@ -4,11 +4,19 @@ import shutil
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 
 from edge_affect.errors import BundleError, RunnerError
 from edge_affect.model.bundle import Bundle, load_bundle
+from edge_affect.runners.compare import (
+    Comparison,
+    GivenStep,
+    GraphComparison,
+    OutputError,
+)
 from edge_affect.runners.engine_cache import EngineCache, open_engine_cache
+from edge_affect.runners.onnxruntime import OnnxRunner
 from edge_affect.runners.seal import Seal
 from edge_affect.runners.tensorrt import engines
 from edge_affect.runners.tensorrt.builder import Build, build_engine
@@ -263,3 +271,97 @@ def test_prepare_drops_a_target_that_does_not_run(
     with pytest.raises(RunnerError, match=r"^trt-int8: face: the GPU failed"):
         prepare(one_target, found)
     assert GPU.allocations == 0
+
+
+def test_a_build_that_failed_is_not_begun_again_at_every_start(
+    found: Libraries, one_target: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only who builds ahead of the start tries again; the reason is told meanwhile."""
+    begun: list[str] = []
+
+    def fail(graph: bytes, target: str, timing: bytes, **_: object) -> NoReturn:
+        begun.append(target)
+        raise RunnerError("layer 7 is not supported")
+
+    monkeypatch.setattr(engines, "build_in_child", fail)
+    with pytest.raises(RunnerError, match="layer 7"):
+        prepare(one_target, found)
+    for _ in range(3):
+        with pytest.raises(
+            RunnerError, match=r"before \(layer 7 .* `edge-affect build`"
+        ):
+            prepare(one_target, found)
+    assert len(begun) == 1
+    with pytest.raises(RunnerError, match="layer 7"):
+        prepare(one_target, found, again=True)
+    assert len(begun) == 2
+
+
+@pytest.mark.usefixtures("build_here")
+def test_a_build_that_was_killed_is_not_begun_again_at_every_start(
+    found: Libraries, one_target: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that takes too long to start is killed, and starts again."""
+
+    def killed(graph: bytes, target: str, timing: bytes, **_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engines, "build_in_child", killed)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(one_target, found)
+    with pytest.raises(RunnerError, match="the build was not finished"):
+        prepare(one_target, found)
+    prepared = prepare(one_target, found, again=True)
+    assert len(_built(prepared)) == len(GRAPHS)
+    prepared.runner.close()
+    prepare(one_target, found).runner.close()
+
+
+@pytest.mark.usefixtures("build_here")
+@pytest.mark.parametrize("target", [None, "trt-int8"])
+def test_engines_that_are_built_anew_run_only_when_they_agree(
+    found: Libraries,
+    one_target: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str | None,
+) -> None:
+    """A choice that was made before, or by the user, says nothing of new engines."""
+    prepare(one_target, found).runner.close()
+    for engine in open_engine_cache().folder.glob("*.engine"):
+        if engine.stat().st_size > 2_000:  # the choice and the timing cache are small
+            engine.unlink()
+    off = OutputError("valence", 1.0, 1.0, 1.0, None)
+    wrong = Comparison((GraphComparison("face", (off,), 1.0, 1.0),))
+    module = "edge_affect.runners.tensorrt.prepare.compare"
+    monkeypatch.setattr(module, lambda *_: wrong)
+    for _ in range(2):
+        with pytest.raises(RunnerError, match=r"face valence: mean difference 1\.0000"):
+            prepare(one_target, found, target=target)
+
+
+@pytest.mark.usefixtures("build_here")
+def test_prepare_compares_over_what_was_recorded(
+    found: Libraries, one_target: Bundle
+) -> None:
+    """Steps of a stream say more of a quantized graph than noise does."""
+    asked: list[str] = []
+
+    def record(target: str) -> list[GivenStep]:
+        asked.append(target)
+        runner = OnnxRunner(one_target.graphs_for(target))
+        zeros = {
+            graph: {n: np.zeros(shape, np.float32) for n, shape in s.inputs.items()}
+            for graph, s in runner.signatures.items()
+        }
+        runner.close()
+        return [GivenStep(graph, given) for graph, given in zeros.items()] * 3
+
+    prepared = prepare(one_target, found, record=record)
+    assert asked == ["trt-int8"]
+    [trial] = prepared.trials
+    assert trial.fault is None
+    assert trial.comparison is not None
+    assert trial.comparison.linked is not None
+    assert trial.comparison.linked.graph == "face + affect"
+    prepared.runner.close()

@@ -16,7 +16,7 @@ from edge_affect.runners.tensorrt.engine import EngineRefusedError
 from edge_affect.runners.tensorrt.libraries import Libraries, open_libraries
 from edge_affect.runners.tensorrt.runner import TensorRtRunner
 from tests.fakes.nvidia.cuda import make_pycuda
-from tests.fakes.nvidia.gpu import GPU
+from tests.fakes.nvidia.gpu import GPU, CudaError
 from tests.fakes.nvidia.install import engine_of, install
 from tests.fakes.nvidia.tensorrt_api import make_tensorrt
 
@@ -301,13 +301,37 @@ def test_tensorrt_survives_any_allocation_that_fails(
     running, late = runner.new_state(), runner.new_state()
     inputs = _zeros(runner, "affect")
     first = runner.step(running, "affect", inputs)["valence"]
-    GPU.allocs_left = allocs
-    with pytest.raises(RunnerError, match=r"^face: the GPU failed .*out of memory"):
-        runner.step(late, "affect", inputs)
+    held = GPU.allocations
+    for _ in range(2):
+        GPU.allocs_left = allocs
+        with pytest.raises(RunnerError, match=r"^face: the GPU failed .*out of memory"):
+            runner.step(late, "affect", inputs)
+    assert GPU.allocations == held, "what a lane had was not freed"
     runner.step(running, "affect", inputs)
     GPU.allocs_left = 1_000
     assert np.array_equal(runner.step(late, "affect", inputs)["valence"], first)
     assert GPU.depth == 0
+
+
+def test_tensorrt_closes_whatever_state_the_gpu_is_in(
+    found: Libraries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that sticks must not hide, by another one, what led to the closing."""
+    runner = _runner(found, TINY, LINKS)
+    state = runner.new_state()
+    runner.step(state, "affect", _zeros(runner, "affect"))
+
+    def lost(*_: object) -> None:
+        raise CudaError("an illegal memory access was encountered")
+
+    for call in ("check_current", "synchronize", "free"):
+        monkeypatch.setattr(GPU, call, lost)
+    with pytest.raises(RunnerError, match="the GPU failed"):
+        runner.step(state, "affect", _zeros(runner, "affect"))
+    runner.close()
+    runner.close()
+    with pytest.raises(RunnerError, match="was closed"):
+        runner.step(state, "affect", _zeros(runner, "affect"))
 
 
 def test_tensorrt_tells_of_a_gpu_that_went_away(found: Libraries) -> None:
