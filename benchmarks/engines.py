@@ -16,6 +16,7 @@ from benchmarks.progress import Progress
 from benchmarks.records import Record
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SystemClock
 from edge_affect.commands.recording import record_drive
+from edge_affect.errors import DataError
 from edge_affect.model.bundle import Bundle
 from edge_affect.runners.base import Tensors
 from edge_affect.runners.compare import GivenStep, GraphComparison, compare
@@ -31,7 +32,7 @@ BACK_TO_BACK = 2_000
 """Frame steps without a pause, of each way to launch."""
 PACED, PACED_HZ = 300, 30
 """Frame steps at a camera's rate."""
-IDLE, IDLE_S = 3, 10.0
+IDLE, IDLE_S = 5, 10.0
 """Frame steps that follow a pause, and its length."""
 WARM_UP = 50
 """First steps that no time is taken of."""
@@ -63,12 +64,18 @@ def measure_engines(
         progress: Told what is going on.
 
     Raises:
+        DataError: The bundle has no graphs for TensorRT.
         RunnerError: A graph cannot be built or run.
     """
     clock = SystemClock()
     cache = EngineCache(folder, Seal())
     trials = {}
-    for target in TENSORRT_TARGETS:
+    targets = [target for target in TENSORRT_TARGETS if target in bundle.targets]
+    if not targets:
+        raise DataError(
+            f"engines: the bundle has no graphs for {' or '.join(TENSORRT_TARGETS)}"
+        )
+    for target in targets:
         maker = EngineMaker(libraries, cache, clock, lambda _: None)
         graphs = bundle.graphs_for(target)
         runner = maker.runner(graphs, target, bundle.links)

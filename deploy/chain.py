@@ -27,6 +27,8 @@ TAUGHT_SETS = ("ferplus", "diffusionfer", "photos")
 """Pictures that the teacher labels for the student."""
 GRAPHS = ("locator", "face", "voice", "affect")
 INT8 = "cpu-int8"
+EXPORTED = ("float", "int8", "trt-int8", "trt-fp16")
+"""What of each graph goes into the bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +128,26 @@ def _graphs(order: Order) -> list[Step]:
                 ),
                 after=(f"ptq-{graph}",),
             ),
+            Step(
+                f"trt-int8-{graph}",
+                (
+                    *("quantize", "export", *named, "--quantized", kept),
+                    *("--target", "trt-int8", *out),
+                ),
+                after=(f"ptq-{graph}",),
+            ),
+            Step(
+                f"trt-fp16-{graph}",
+                ("quantize", "export", *named, "--target", "trt-fp16", *out),
+                after=(graph,),
+            ),
         ]
     return steps
 
 
 def _bundle(order: Order) -> list[Step]:
     results = order.work / "results"
-    measured = tuple(
-        f"{kind}-{graph}" for graph in GRAPHS for kind in ("float", "int8")
-    )
+    measured = tuple(f"{kind}-{graph}" for graph in GRAPHS for kind in EXPORTED)
     answers = [
         f"{g}={order.work / 'figures' / f'{g}.json'}" for g in ("face", "affect")
     ]

@@ -35,6 +35,7 @@ def machine_info(root: Path = Path("/")) -> dict[str, object]:
             root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
         ),
         "power_mode": _first_line(root / "var/lib/nvpmodel/status"),
+        "gpu_driver": _first_line(root / "proc/driver/nvidia/version"),
     }
     return {key: value for key, value in known.items() if value is not None}
 

@@ -115,7 +115,7 @@ if [ ! -e "$settings/run.json" ]; then
 fi
 
 begin "install the units"
-for unit in edge-affect.service edge-affect-engines.service; do
+for unit in edge-affect.service edge-affect-engines.service edge-affect-update@.service; do
     install -m 0644 "$here/$unit" "/etc/systemd/system/$unit"
 done
 if [ -d /run/systemd/system ]; then

@@ -99,8 +99,11 @@ def compare_bundle(
         return _compare_targets(bundle, clock, "the bundle has no graphs for TensorRT")
     try:
         libraries = open_libraries()
-    except (RunnerError, MissingDependencyError) as error:
+    except RunnerError as error:
         return _compare_targets(bundle, clock, str(error))
+    except MissingDependencyError as error:
+        # There is a GPU: comparing something else would hide that it is not used.
+        raise RunnerError(f"nothing to compare: there is a GPU, but {error}") from error
     prepared = _prepare(bundle, libraries, terminal)
     target = prepared.choice.target
     reference = OnnxRunner(bundle.graphs_for(target), links=bundle.links)

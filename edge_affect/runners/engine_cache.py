@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -11,6 +12,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.errors import RunnerError, SinkError
 from edge_affect.runners.cache import CACHE_VARIABLE, cache_folder
 from edge_affect.runners.seal import TAG_BYTES, Seal, find_seal
@@ -54,6 +56,13 @@ class EngineKey:
         return json.dumps(asdict(self), sort_keys=True).encode()
 
 
+MOST_KEPT = 64
+"""Files that are kept, those used last: a bundle has a dozen at most."""
+_PARTIAL = ".engine-"
+_PARTIAL_S = 3_600
+"""Nobody writes on a file for so long."""
+
+
 class EngineCache:
     """Files in one folder that is this user's alone."""
 
@@ -82,12 +91,25 @@ class EngineCache:
                 f"{info.st_uid}, expected one of user {os.geteuid()}; remove it, or "
                 f"set {CACHE_VARIABLE} to another one"
             )
-        if stat.S_IMODE(info.st_mode) & ~MODE:
+        # A set-gid parent gives its bit to what is made in it; that lets nobody in.
+        if stat.S_IMODE(info.st_mode) & 0o077:
             raise RunnerError(
                 f"engine cache {folder}: got the mode "
                 f"{stat.S_IMODE(info.st_mode):04o}, expected {MODE:04o}: others may "
                 f"have changed it; remove it, so that it is made anew"
             )
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what a killed process left half written, and what is long unused."""
+        with contextlib.suppress(OSError):
+            oldest_s = SystemClock().wall_ns() / NS_PER_S - _PARTIAL_S
+            for partial in self.folder.glob(f"{_PARTIAL}*"):
+                if partial.stat().st_mtime < oldest_s:
+                    partial.unlink(missing_ok=True)
+            kept = sorted(self.folder.glob("*.engine"), key=lambda p: p.stat().st_mtime)
+            for engine in kept[:-MOST_KEPT]:
+                engine.unlink(missing_ok=True)
 
     def load(self, key: EngineKey) -> bytes | None:
         """Return what was kept for exactly ``key``; None: build it.
@@ -111,6 +133,9 @@ class EngineCache:
                 path,
                 self.seal.kind,
             )
+        else:
+            with contextlib.suppress(OSError):
+                os.utime(path)  # what is used last is kept longest
         return kept
 
     def save(self, key: EngineKey, content: bytes) -> None:
@@ -118,7 +143,7 @@ class EngineCache:
         text = key.text
         body = len(text).to_bytes(_LENGTH_BYTES, "big") + text + content
         try:
-            handle, name = tempfile.mkstemp(prefix=".engine-", dir=self.folder)
+            handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=self.folder)
             partial = Path(name)
             try:
                 with os.fdopen(handle, "wb") as file:
@@ -126,6 +151,7 @@ class EngineCache:
                     file.flush()
                     os.fsync(file.fileno())
                 partial.replace(self._path(key))
+                self._sync()
             finally:
                 partial.unlink(missing_ok=True)
         except OSError as error:
@@ -134,6 +160,14 @@ class EngineCache:
                 self.folder,
                 error.strerror or error,
             )
+
+    def _sync(self) -> None:
+        """Return when the names in the folder would outlive a power cut."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def discard(self, key: EngineKey) -> None:
         """Remove what was kept for ``key``."""

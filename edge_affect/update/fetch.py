@@ -104,7 +104,14 @@ def _receive(
     while chunk := reply.read(_CHUNK_BYTES):
         got += len(chunk)
         _check_length(got)
-        append(chunk)
+        try:
+            append(chunk)
+        except OSError as error:
+            # The disk's, not the network's: trying again would not help.
+            raise BundleError(
+                f"what is fetched cannot be kept ({error.strerror or error}); make "
+                "room on the device"
+            ) from error
         tell(got, length)
     if length is not None and got != length:
         raise BundleError(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_affect.errors import RunnerError
+from edge_affect.runners import engine_cache
 from edge_affect.runners.engine_cache import (
     EngineCache,
     EngineKey,
@@ -267,3 +268,40 @@ def test_seal_refuses_a_key_behind_a_link(tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RunnerError, match="cannot be read"):
         find_seal({}, tmp_path, os.geteuid())
+
+
+def test_cache_is_taken_under_a_set_gid_folder(tmp_path: Path) -> None:
+    """The bit that a folder inherits lets nobody in."""
+    tmp_path.chmod(0o2770)
+    folder = tmp_path / "engines"
+    for _ in range(2):
+        cache = EngineCache(folder, Seal())
+    cache.save(KEY, b"engine")
+    assert cache.load(KEY) == b"engine"
+
+
+def test_cache_forgets_what_a_killed_process_left(tmp_path: Path) -> None:
+    """A file that somebody may still be writing stays."""
+    EngineCache(tmp_path / "c", Seal())
+    old, new = (tmp_path / "c" / f".engine-{name}" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    EngineCache(tmp_path / "c", Seal())
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_cache_keeps_what_was_used_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Engines of bundles long gone do not fill the disk."""
+    monkeypatch.setattr(engine_cache, "MOST_KEPT", 2)
+    cache = EngineCache(tmp_path / "c", Seal())
+    keys = [replace(KEY, graph=f"{number:064}") for number in range(4)]
+    for number, key in enumerate(keys):
+        cache.save(key, b"engine")
+        os.utime(cache.folder / f"{key.digest[:32]}.engine", (number, number))
+    assert cache.load(keys[0]) is not None  # used now
+    EngineCache(tmp_path / "c", Seal())
+    assert [cache.load(key) is not None for key in keys] == [True, False, False, True]
