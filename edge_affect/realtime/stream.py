@@ -83,7 +83,7 @@ class AffectStream:
             bundle: Folder or archive of the bundle; None for the installed one, else
                 for the shipped one.
             backend: ``auto``, ``onnxruntime`` or ``tensorrt``.
-            detector: A YuNet ONNX file; None for the built-in Haar cascade.
+            detector: A YuNet ONNX file; None for the bundle's own locator.
             allow_unsigned: Whether a bundle that did not come with the wheel may run.
             key: Public key of whoever may sign bundles, a PEM file.
             sinks: Take every estimate, in the stepping thread.
