@@ -105,6 +105,13 @@ def build_parser() -> argparse.ArgumentParser:
         "(default: both)",
         choices=("functionals_svm", "network"),
     )
+    folds.add_argument(
+        "--protocol",
+        action="append",
+        dest="protocols",
+        help="speakers, or sentences as well: unheard (default: both)",
+        choices=("speakers", "sentences"),
+    )
     _add_threads(folds)
     return parser
 

@@ -168,6 +168,7 @@ def _claims(arguments: argparse.Namespace) -> None:
 
 def _folds(arguments: argparse.Namespace) -> None:
     from training.folds.command import ARMS, measure_folds
+    from training.folds.split import PROTOCOLS
 
     with _processes(arguments):
         path = measure_folds(
@@ -175,6 +176,7 @@ def _folds(arguments: argparse.Namespace) -> None:
             arguments.results,
             arguments.work,
             arguments.arms or ARMS,
+            arguments.protocols or PROTOCOLS,
         )
     sys.stdout.write(f"{path}\n")
 

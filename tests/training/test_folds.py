@@ -142,3 +142,16 @@ def test_network_is_trained_once_per_fold_and_paired_with_the_baseline(
     kept = [(run / "last.safetensors").stat().st_mtime_ns for run in runs]
     assert _measured(emodb)[1::2] == of_network
     assert [(run / "last.safetensors").stat().st_mtime_ns for run in runs] == kept
+
+
+def test_what_is_measured_later_joins_what_is_there(emodb: Path) -> None:
+    """An arm that takes hours does not cost the one that takes seconds."""
+    pytest.importorskip("sklearn")
+    for protocol in ("sentences", "speakers", "speakers"):
+        given = ["--arm", "functionals_svm", "--protocol", protocol]
+        records = _measured(emodb, *given)
+    told = [(record["protocol"], record["at"]) for record in records]
+    assert told == [(p, at) for p in ("sentences", "speakers") for at in ("end", "1s")]
+    (emodb / "folds-voice.json").write_text("{}", encoding="utf-8")
+    given = ["--data", str(emodb), "--results", str(emodb)]
+    assert main(["folds", "voice", *given, "--arm", "functionals_svm"]) > 0

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_affect.errors import DataError
 from edge_affect.labels import VOICE_EMOTIONS
 from edge_affect.types import SAMPLE_RATE_HZ
 from training.data.emodb import PARTS, Utterance, load_emodb, read_speech
@@ -30,30 +31,40 @@ ARMS = (_BASELINE, _NETWORK)
 
 
 def measure_folds(
-    data: Path, results: Path, work: Path, arms: Sequence[str] = ARMS
+    data: Path,
+    results: Path,
+    work: Path,
+    arms: Sequence[str] = ARMS,
+    protocols: Sequence[str] = PROTOCOLS,
 ) -> Path:
-    """Measure ``arms`` in every fold and write ``folds-voice.json`` in ``results``.
+    """Measure ``arms`` in the folds and put them into ``folds-voice.json``.
+
+    What the file holds of other arms and protocols stays in it.
 
     Args:
         data: Data root with EmoDB.
         results: Folder of result files.
         work: Folder of the network's runs; what is there is gone on with.
         arms: Some of ``ARMS``.
+        protocols: Some of ``PROTOCOLS``.
 
     Raises:
         DataError: EmoDB is not usable, or has speakers or sentences in no fold, or
             ``work`` holds other runs.
     """
     utterances = [u for part in PARTS for u in load_emodb(data, part)]
-    records = []
-    for protocol in PROTOCOLS:
+    path = results / "folds-voice.json"
+    records = [
+        record
+        for record in _records(path)
+        if record["arm"] not in arms or record["protocol"] not in protocols
+    ]
+    for protocol in protocols:
         told = {arm: _TELL[arm](utterances, protocol, work) for arm in arms}
         for place, at in enumerate(("end", "1s")):
             said = {arm: answers[place] for arm, answers in told.items()}
             records += [_record(utterances, protocol, at, arm, said) for arm in arms]
-    path = results / "folds-voice.json"
     stored = {
-        "commit": source_commit(),
         "folds": FOLDS,
         "sentences": SENTENCES,
         "costs": COSTS,
@@ -62,6 +73,19 @@ def measure_folds(
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """Return what is in the file already."""
+    try:
+        records: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["records"]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: not a readable result ({error}); remove it"
+        ) from error
+    return records
 
 
 def _truth(utterances: Sequence[Utterance]) -> Ints:
@@ -137,6 +161,7 @@ def _record(
         "low": interval.low,
         "high": interval.high,
         "n": len(truth),
+        "commit": source_commit(),
         **paired,
         "folds": {" ".join(pair): of(pair) for pair in FOLDS},
         "speakers": {name: of([name]) for name in names},
