@@ -16,6 +16,7 @@ from benchmarks.soak.rows import Row
 from benchmarks.soak.watch import CLIMB_NS
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SystemClock
+from edge_affect.config import RealtimeSettings, StreamConfig
 from edge_affect.errors import DataError
 from edge_affect.realtime.stream import AffectStream
 from edge_affect.sources.base import Closing, SourceInfo
@@ -122,8 +123,11 @@ def soak_realtime(plan: RealtimePlan, seed: int, progress: Progress) -> Realtime
     model = AffectModel.load(purpose="research")
     steal, process = StolenTime(), ProcessWatch()
     try:
+        # As `edge-affect run` has it: the oldest generation rests.
+        settings = RealtimeSettings(freeze_collector=True)
+        config = StreamConfig("research", budget_ms=BUDGET_MS, realtime=settings)
         stream = AffectStream(
-            source, model=model, sinks=[delays], budget_ms=BUDGET_MS, clock=clock
+            source, model=model, sinks=[delays], config=config, clock=clock
         )
         with stream:
             run = _Run(stream, delays, clock, progress)

@@ -107,7 +107,8 @@ class StoreState:
 
     def ended(self) -> StoreState:
         """Return the state with one start less: it came to an orderly end."""
-        return replace(self, starts=max(0, (self.starts or 0) - 1))
+        left = max(0, (self.starts or 0) - 1)
+        return replace(self, starts=left, boot=self.boot if left else None)
 
     def committed(self) -> StoreState:
         """Return the state in which ``current`` stays, and sets the floor."""
