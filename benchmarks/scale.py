@@ -83,22 +83,16 @@ def _measured(
     with ExitStack() as stack:
         delays = [_start(model, one, clock, stack) for one in drawn]
         _let_pass(clock, WARM_UP / FPS, f"{told}, warm-up", progress)
-        starts, cpu_s, start_ns = (
-            [len(d.values_ns) for d in delays],
-            _cpu_s(),
-            clock.now_ns(),
-        )
+        starts = [len(one.ages_ns) for one in delays]
+        cpu_s, start_ns = _cpu_s(), clock.now_ns()
         _let_pass(clock, seconds, told, progress)
         spent_s = (clock.now_ns() - start_ns) / NS_PER_S
         share = (_cpu_s() - cpu_s) / spent_s
-        late_ms = (
-            np.concatenate(
-                [d.ages_ns[start:] for d, start in zip(delays, starts, strict=True)]
-            )
-            / NS_PER_MS
+        ages_ns = np.concatenate(
+            [one.ages_ns[n:] for one, n in zip(delays, starts, strict=True)]
         )
     # From arrival: cells without a frame are due when their rate says, which differs.
-    late_ms = late_ms - LATENCY_NS / NS_PER_MS
+    late_ms = (ages_ns - LATENCY_NS) / NS_PER_MS
     count = len(late_ms)
     figures = {
         "p50_ms": float(np.median(late_ms)),
