@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from av import AudioFrame
 
-try:  # before any test hides it
+try:  # before any test hides it; a part of it is loaded when it is first needed
     import av
+    import av.subtitles.stream
 except ImportError:
     av = None  # type: ignore[assignment] # asked for below
 
