@@ -23,7 +23,8 @@ from edge_affect.sinks.base import Sink
 from edge_affect.sinks.jsonl import JsonlSink, JsonlStream
 from edge_affect.sinks.notify import NotifySink, notify_sink
 from edge_affect.sources.base import Source
-from edge_affect.sources.open import NO_AUDIO, open_source
+from edge_affect.sources.given import as_source
+from edge_affect.sources.open import NO_AUDIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,8 @@ def run(settings: RunSettings, terminal: Terminal, stdout: TextIO) -> int:
 
     with StopSignals() as signals:
         outputs = _open_outputs(settings, stdout)
-        source = open_source(
-            settings.source, clock=SystemClock(), audio=settings.audio or "default"
-        )
+        # Not opened bare: a camera that is lost must be opened again by a service.
+        source = as_source(settings.source, SystemClock(), settings.audio or "default")
         stream = AffectStream(
             source,
             _microphone(settings.audio, source),

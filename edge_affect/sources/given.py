@@ -20,20 +20,25 @@ _LOCAL = RetrySettings()
 _PLUGGED_IN = ("csi://", "gst://")
 
 
-def as_source(video: VideoLike, clock: Clock) -> Source:
+def as_source(video: VideoLike, clock: Clock, audio: int | str = "default") -> Source:
     """Return the source that was given or named; a named device is reconnected.
+
+    Args:
+        video: A source, or what names one.
+        clock: Time.
+        audio: ``none`` for a named source without its own sound.
 
     Raises:
         UsageError: It names nothing.
     """
     if isinstance(video, (int, str, Path)):
-        first = open_source(video, clock=clock)
+        first = open_source(video, clock=clock, audio=audio)
         if not first.info.live or video == SIMULATED:
             return first
         named = str(video)
         remote = "://" in named and not named.startswith(_PLUGGED_IN)
         return Reconnecting(
-            lambda: open_source(video, clock=clock),
+            lambda: open_source(video, clock=clock, audio=audio),
             clock,
             _NETWORK if remote else _LOCAL,
             _presence(named),

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from edge_affect.cli import main
+from edge_affect.clock import Clock
 from edge_affect.commands.display import NoDisplay
 from edge_affect.commands.run import Conductor, Outputs
 from edge_affect.commands.signals import StopSignals
@@ -401,3 +402,25 @@ def test_run_never_writes_over_its_own_input(
     assert main(arguments) == 2
     assert "would be written over" in capsys.readouterr().err
     assert clip.read_bytes() == b"not opened at all"
+
+
+def test_run_opens_a_lost_camera_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service goes on for hours: one read that fails must not end its pictures."""
+    opened: list[ScriptedSource] = []
+
+    def open_camera(spec: object, *, clock: Clock, audio: object) -> ScriptedSource:
+        del spec, audio
+        script = camera_script(9.0)
+        if len(opened) < 2:  # the first one is only asked what it is
+            script[6:] = [(script[6][0], device_lost())]
+        opened.append(ScriptedSource(script, clock=clock, name="camera 0"))
+        return opened[-1]
+
+    monkeypatch.setattr("edge_affect.sources.given.open_source", open_camera)
+    record = tmp_path / "est.jsonl"
+    assert _run("camera", "--out", record, "--max-seconds", 2) == 0
+    assert len(opened) == 3
+    _, records = read_record(record)
+    assert sum(line["frame"] is not None for line in records[-15:]) > 10
