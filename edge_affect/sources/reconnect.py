@@ -20,6 +20,10 @@ _Item = TypeVar("_Item", bound=Frame | AudioChunk)
 _Item_co = TypeVar("_Item_co", bound=Frame | AudioChunk, covariant=True)
 
 
+_LOST = (SourceError, OSError)
+"""What a device that is gone raises: PyAudio tells of its own in OSErrors."""
+
+
 class Device(Closing, Protocol[_Item_co]):
     """What a camera and a microphone have in common."""
 
@@ -134,7 +138,7 @@ class Reconnecting(Closing, Generic[_Item]):
         try:
             left_ns = max(0, self._hangs_at_ns() - self._clock.now_ns())
             item = source.read(min(timeout_ns, left_ns))
-        except SourceError as error:
+        except _LOST as error:
             self._lose(source, str(error))
             return None
         if item is not None:
@@ -210,7 +214,7 @@ class Reconnecting(Closing, Generic[_Item]):
             source = self._source = self._make()
         try:
             source.__enter__()
-        except (SourceError, StreamStateError) as error:
+        except (*_LOST, StreamStateError) as error:
             self._wait_ns = min(2 * self._wait_ns, self._settings.longest_wait_ns)
             self._lose(source, str(error))
             return

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -405,9 +406,12 @@ def test_run_never_writes_over_its_own_input(
 
 
 def test_run_opens_a_lost_camera_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A service goes on for hours: one read that fails must not end its pictures."""
+    """A service goes on for hours: one read that fails must not end its pictures.
+
+    Counted are frames that came, used or not: a busy machine may use few of them.
+    """
     opened: list[ScriptedSource] = []
 
     def open_camera(spec: object, *, clock: Clock, audio: object) -> ScriptedSource:
@@ -419,8 +423,8 @@ def test_run_opens_a_lost_camera_again(
         return opened[-1]
 
     monkeypatch.setattr("edge_affect.sources.given.open_source", open_camera)
-    record = tmp_path / "est.jsonl"
-    assert _run("camera", "--out", record, "--max-seconds", 2) == 0
+    assert _run("camera", "--out", tmp_path / "est.jsonl", "--max-seconds", 2) == 0
     assert len(opened) == 3
-    _, records = read_record(record)
-    assert sum(line["frame"] is not None for line in records[-15:]) > 10
+    before_it_was_lost = 6
+    [frames] = re.findall(r"^(\d+) frames;", capsys.readouterr().err, re.MULTILINE)
+    assert int(frames) > 2 * before_it_was_lost

@@ -43,8 +43,11 @@ class Plug(Closing):
         return self.closed
 
     def __enter__(self) -> Plug:
-        if self.state(self.clock.now_ns()) == "gone":
+        state = self.state(self.clock.now_ns())
+        if state == "gone":
             raise SourceError("plug: cannot be opened")
+        if state == "unplugged":
+            raise OSError(-9996, "Invalid input device")
         return self
 
     def read(self, timeout_ns: int) -> Frame | AudioChunk | None:
@@ -52,6 +55,8 @@ class Plug(Closing):
         state = self.state(now_ns)
         if state == "gone":
             raise SourceError("plug: stopped")
+        if state == "unplugged":
+            raise OSError(-9988, "Stream closed")
         if state == "silent" or timeout_ns < PERIOD_NS:
             self.clock.advance_to(now_ns + timeout_ns)
             return None
@@ -118,6 +123,17 @@ def test_reconnecting_gives_items_again_with_one_count_and_none_from_before(
     if kind == "audio":
         gaps = [item.gap_before for item in bench.items]  # type: ignore[union-attr]
         assert [number for number, gap in enumerate(gaps) if gap] == jumps
+
+
+def test_reconnecting_takes_an_error_of_the_system_for_a_loss() -> None:
+    """PyAudio tells of a microphone that was pulled out by OSErrors."""
+    bench = Bench(
+        lambda t_ns: "unplugged" if 1 <= t_ns / NS_PER_S < 1.6 else "there", "audio"
+    )
+    with bench.source:
+        bench.run(4)
+    assert len(bench.made) > 2
+    assert bench.items[-1].t_capture_ns > 3.9 * NS_PER_S
 
 
 def test_reconnecting_waits_twice_as_long_after_each_try_up_to_five_seconds() -> None:
