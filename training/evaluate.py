@@ -72,7 +72,7 @@ def _diffusionfer(net: FaceNet, root: Path) -> dict[str, float]:
 
 
 def evaluate_voice(checkpoint: Path, root: Path) -> dict[str, float]:
-    """Return recalls on the selection speakers and on the reported ones.
+    """Return recalls on the selection speakers, if any, and on the reported ones.
 
     Raises:
         DataError: The checkpoint or the data root is not usable.
@@ -87,6 +87,7 @@ def evaluate_voice(checkpoint: Path, root: Path) -> dict[str, float]:
     return {
         f"emodb_{part}_{name}": value
         for part, utterances in parts.items()
+        if utterances
         for name, value in voice_figures(net, read_spoken(utterances)).items()
     }
 
