@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.config import check_purpose_name
+from edge_affect.errors import UsageError
 from edge_affect.model.affect import AffectGraphs
 from edge_affect.model.bundle import Bundle, check_purpose, load_bundle
 from edge_affect.model.golden import check_golden
@@ -109,6 +110,18 @@ class AffectModel:
         model, trial = start_installed(make)
         model.trial = trial
         return model
+
+    def require_purpose(self, purpose: str) -> None:
+        """Refuse to serve another purpose than the one it was loaded for.
+
+        Raises:
+            UsageError: ``purpose`` is another one.
+        """
+        if purpose != self.purpose:
+            raise UsageError(
+                f"purpose: got {purpose!r}, but the model was loaded for "
+                f"{self.purpose!r}; load one model per purpose"
+            )
 
     def new_tracker(self, roi: Box) -> Tracker:
         """Return a tracker without a face, for one stream.

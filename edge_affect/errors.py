@@ -87,3 +87,12 @@ def missing_dependency(
         f"{purpose} needs the package {package!r}, which is not installed; "
         f"install it with: python -m pip install '{_from(extra)}[{extra}]'"
     )
+
+
+def refuse_beside(what: str, **given: object) -> None:
+    """Raise UsageError for a setting that ``what`` holds already."""
+    doubled = [name for name, value in given.items() if value is not None]
+    if doubled:
+        raise UsageError(
+            f"{doubled[0]}: was given beside {what}, which holds it; leave one out"
+        )

@@ -1,4 +1,4 @@
-"""What changes in a stream: the health of its inputs, and how much service it gives."""
+"""What changes in a stream: the health of its inputs, its service, what was lost."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from edge_affect.realtime.ladder import RUNGS
 from edge_affect.types import Estimate, HealthState
 
 FACE, VOICE, SERVICE = "face", "voice", "service"
+SKIPPED, UNREAD = "skipped", "unread"
 EVENTS_LOST = "events_lost"
 CAPACITY = 256
 """Events that wait to be taken."""
@@ -24,12 +25,14 @@ class Event:
     t_ms: float
     """Time of that estimate since the stream's start, ms."""
     what: str
-    """``face`` or ``voice``: its health; ``service``: the ladder's rung;
-    ``events_lost``: nobody took events for too long."""
+    """``face`` or ``voice``: its health; ``service``: the ladder's rung; ``skipped``:
+    cells were left out, for the machine slept or the process stood still; ``unread``:
+    estimates were dropped that a consumer did not read; ``events_lost``: nobody took
+    events for too long."""
     before: str
-    """Health state or name of the rung; empty for ``events_lost``."""
+    """Health state or name of the rung; empty for what is counted."""
     after: str
-    """Likewise; for ``events_lost`` how many were lost."""
+    """Likewise; how many, for what is counted."""
     reasons: tuple[str, ...] = ()
     """Reason codes of the estimate that shows it."""
 
@@ -45,14 +48,35 @@ class EventLog:
         self._lock = threading.Lock()
         self._waiting: deque[Event] = deque()
         self._lost = 0
+        self._index = -1
+        self._unread = 0
         self._state = {
             FACE: HealthState.LOST.value,
             VOICE: HealthState.LOST.value,
             SERVICE: RUNGS[0].name,
         }
 
-    def see(self, estimate: Estimate) -> None:
-        """Compare an estimate with the one before it."""
+    def see(self, estimate: Estimate, unread: int = 0) -> list[Event]:
+        """Compare an estimate with the one before it; return the changes.
+
+        Args:
+            estimate: The newest.
+            unread: Estimates up to now that a consumer did not read.
+        """
+        found: list[Event] = []
+        place = estimate.index, estimate.t_ms
+        skipped = estimate.index - self._index - 1
+        if skipped:
+            found.append(Event(*place, SKIPPED, "", str(skipped)))
+        if unread and not self._unread:  # of a consumer that sleeps it is told once
+            found.append(Event(*place, UNREAD, "", str(unread)))
+        self._index, self._unread = estimate.index, unread
+        found += self._changes(estimate)
+        for event in found:
+            self._add(event)
+        return found
+
+    def _changes(self, estimate: Estimate) -> list[Event]:
         health = estimate.health
         now = {
             FACE: health.face.value,
@@ -60,13 +84,14 @@ class EventLog:
             SERVICE: RUNGS[estimate.rung].name,
         }
         if now == self._state:
-            return
-        for what, after in now.items():
-            before = self._state[what]
-            if before != after:
-                place = estimate.index, estimate.t_ms
-                self._add(Event(*place, what, before, after, health.reasons))
-        self._state = now
+            return []
+        before, self._state = self._state, now
+        place = estimate.index, estimate.t_ms
+        return [
+            Event(*place, what, before[what], after, health.reasons)
+            for what, after in now.items()
+            if before[what] != after
+        ]
 
     def _add(self, event: Event) -> None:
         with self._lock:

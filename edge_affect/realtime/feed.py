@@ -35,22 +35,28 @@ class LoopFeed:
         self._changed = threading.Condition()
         self._frames: LatestSlot[Frame] = LatestSlot(self._changed)
         self._sound = SampleRing(_RING_SAMPLES, self._changed)
-        self._stopped = threading.Event()
-        self._ended = threading.Event()
+        # Plain bools and a re-entrant lock: a signal handler may call ``stop``.
+        self._stopped = self._ended = False
+        self._turn_ns: int | None = None
 
     @property
     def stopped(self) -> bool:
         """Whether ``stop`` was called."""
-        return self._stopped.is_set()
+        return self._stopped
+
+    def busy_ns(self) -> int:
+        """Return for how long the turn that runs now has run; 0 between two."""
+        began_ns = self._turn_ns
+        return 0 if began_ns is None else self._clock.now_ns() - began_ns
 
     def stop(self) -> None:
         """Ask ``run`` to return; at once, from any thread."""
-        self._stopped.set()
+        self._stopped = True
         self._wake()
 
     def end(self) -> None:
         """Let ``run`` return once everything that came is stepped."""
-        self._ended.set()
+        self._ended = True
         self._wake()
 
     def _wake(self) -> None:
@@ -62,7 +68,7 @@ class LoopFeed:
         if isinstance(item, AudioChunk):
             self._sound.put(item)
         elif self._loop.accounts.arrive(item.index):
-            if self._stopped.is_set():
+            if self._stopped:
                 self._loop.accounts.drop(CLOSED)
             elif self._frames.put(item):
                 self._loop.accounts.drop(BUSY)
@@ -89,13 +95,13 @@ class LoopFeed:
     def run(self) -> None:
         """Step the loop until ``stop``, or until ``end`` and nothing is left."""
         try:
-            while not self._stopped.is_set():
+            while not self._stopped:
                 self._wait()
-                ended = self._ended.is_set()  # read first: what came before it is seen
+                ended = self._ended  # read first: what came before it is seen
                 if not self._turn() and ended:
                     break
         finally:
-            self._stopped.set()
+            self._stopped = True
             self.drop_waiting()
 
     def _due_ns(self) -> int:
@@ -107,26 +113,29 @@ class LoopFeed:
             while not (
                 self._frames.filled
                 or self._sound.filled
-                or self._stopped.is_set()
-                or self._ended.is_set()
+                or self._stopped
+                or self._ended
                 or self._clock.now_ns() >= self._due_ns()
             ):
                 self._clock.wait(self._changed, self._due_ns())
 
     def _turn(self) -> bool:
         """Step what can be stepped, then hear; return whether anything came."""
-        now_ns = self._clock.now_ns()
+        now_ns = self._turn_ns = self._clock.now_ns()
         self._loop.catch_up(now_ns)
         frame = self._frames.take()
         if frame is not None:
             self._loop.see(frame)
         elif now_ns >= self._due_ns():
             self._loop.wake(now_ns)
-        # The estimate is out; sound may take the rest of the time.
-        chunk = self._sound.take()
-        while chunk is not None:
+        # The estimate is out; sound may take the rest of the time. What came up to
+        # here is heard in any case: a step that takes longer than a frame's period
+        # would leave none for it.
+        waiting = len(self._sound)
+        while (chunk := self._sound.take()) is not None:
             self._loop.hear(chunk)
-            if self._frames.filled:
-                return True
-            chunk = self._sound.take()
-        return frame is not None
+            waiting -= 1
+            if waiting <= 0 and self._frames.filled:
+                break
+        self._turn_ns = None
+        return frame is not None or chunk is not None

@@ -71,31 +71,37 @@ class HeatMonitor:
             watch: Looks at the board.
         """
         self._watch = watch
-        self._asked = threading.Event()
+        # Re-entrant, unlike an Event's lock: a signal handler may call ``stop``.
+        self._changed = threading.Condition(threading.RLock())
         self._asked_ns: int | None = None
-        self._stopped = False
+        self._due = self._stopped = False
         self._hot = False
 
     def ask(self, t_ns: int) -> bool:
         """Return what was seen last, at once; ask for a look ``LOOK_NS`` apart."""
         if self._asked_ns is None or t_ns - self._asked_ns >= LOOK_NS:
-            self._asked_ns = t_ns
-            self._asked.set()
+            with self._changed:
+                self._asked_ns, self._due = t_ns, True
+                self._changed.notify_all()
         return self._hot
 
     def run(self) -> None:
         """Look whenever it was asked for, until ``stop``."""
         while True:
-            self._asked.wait()
-            self._asked.clear()
-            if self._stopped or self._asked_ns is None:
+            with self._changed:
+                while not (self._due or self._stopped):
+                    self._changed.wait()
+                self._due = False
+                asked_ns = self._asked_ns
+            if self._stopped or asked_ns is None:
                 return
-            self._hot = self._watch.look(self._asked_ns)
+            self._hot = self._watch.look(asked_ns)
 
     def stop(self) -> None:
         """Let ``run`` return; at once, from any thread."""
-        self._stopped = True
-        self._asked.set()
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
 
 
 def _tell(state: BoardState, *, hot: bool, throttled: bool) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from edge_affect.clock import NS_PER_MS, Clock
+from edge_affect.clock import NS_PER_MS, NS_PER_S, Clock
 from edge_affect.config import RealtimeSettings
+from edge_affect.realtime.devices import Deadline, Devices, join
 from edge_affect.realtime.feed import LoopFeed
 from edge_affect.realtime.heat import HeatMonitor
 from edge_affect.realtime.loop import StreamLoop
@@ -18,8 +19,12 @@ _LOG = logging.getLogger(__name__)
 
 _READ_NS = 100 * NS_PER_MS
 """Longest wait for an item before a reader looks whether it shall stop."""
-JOIN_S = 2.0
-"""Longest that closing waits for a thread."""
+_HANGS_NS = NS_PER_S
+"""A turn of the loop that runs for so long hangs: what it runs is interrupted."""
+_PATIENCE = 0.5
+"""Share of the time for closing after which a step is interrupted."""
+_SHARE = 0.8
+"""Share of what is left then that threads have; the rest is for the sinks."""
 
 
 class LiveThreads:
@@ -28,29 +33,33 @@ class LiveThreads:
     def __init__(  # noqa: PLR0913 - what a stream's threads work with
         self,
         loop: StreamLoop,
-        sources: Sequence[Source | AudioSource],
+        devices: Devices,
         clock: Clock,
         finished: Callable[[BaseException | None], None],
         *,
         heat: HeatMonitor,
         realtime: RealtimeSettings,
+        interrupt: Callable[[], None],
     ) -> None:
         """Make the threads; ``start`` runs them.
 
         Args:
             loop: What is stepped.
-            sources: Open sources; the stream ends when the first has ended.
+            devices: Open sources; the stream ends when the first has ended.
             clock: Tells the time.
             finished: Called once, by the stepping thread, with the fault that ended
                 it or None.
             heat: What the loop asks; it runs in a thread of its own.
             realtime: What the stepping thread asks of the machine.
+            interrupt: Makes a graph that runs now fail, as far as that is possible.
         """
         self._realtime = realtime
         self._heat = heat
         self._feed = LoopFeed(loop, clock)
-        self._sources = sources
+        self._devices = devices
         self._finished = finished
+        self._interrupt = interrupt
+        self._starting = threading.Lock()
         self._threads = [
             threading.Thread(
                 target=self._read,
@@ -59,7 +68,7 @@ class LiveThreads:
                 name=f"edge_affect-read-{number}",
                 daemon=True,
             )
-            for number, source in enumerate(sources)
+            for number, source in enumerate(devices.sources)
         ]
         self._threads += [
             threading.Thread(target=target, name=f"edge_affect-{name}", daemon=True)
@@ -67,26 +76,36 @@ class LiveThreads:
         ]
 
     def start(self) -> None:
-        """Begin to read and to step."""
-        for thread in self._threads:
-            thread.start()
+        """Begin to read and to step, unless ``stop`` came first."""
+        with self._starting:
+            if not self._feed.stopped:
+                for thread in self._threads:
+                    thread.start()
+                return
+        self._finished(None)
 
     def stop(self) -> None:
         """Ask every thread to end; returns at once, from any thread."""
         self._feed.stop()
         self._heat.stop()
 
-    def join(self) -> None:
-        """Close the sources, then wait for the threads, each ``JOIN_S`` at most."""
-        for source in self._sources:
-            source.close()  # wakes a reader that waits for a device to open
-        for thread in self._threads:
-            if thread is threading.current_thread():
-                continue
-            thread.join(JOIN_S)
-            if thread.is_alive():
-                _LOG.warning("thread %s did not end and was left", thread.name)
+    def join(self, deadline: Deadline) -> bool:
+        """Close the sources and wait for the threads, which ``stop`` told to end.
+
+        Returns:
+            Whether every thread has ended; the one that calls counts as ended.
+        """
+        self._devices.close(deadline)  # wakes a reader that waits for a device to open
+        with self._starting:
+            started = [thread for thread in self._threads if thread.ident is not None]
+        if threading.current_thread() not in started:
+            for thread in started:
+                thread.join(deadline.left_s(_PATIENCE))
+            if any(thread.is_alive() for thread in started):
+                self._interrupt()
+        ended = [join(thread, deadline.left_s(_SHARE)) for thread in started]
         self._feed.drop_waiting()
+        return all(ended)
 
     @property
     def lost_samples(self) -> int:
@@ -104,6 +123,8 @@ class LiveThreads:
                 item = source.read(_READ_NS)
                 if item is not None:
                     self._feed.take(item)
+                if self._feed.busy_ns() > _HANGS_NS:
+                    self._interrupt()
             if ends_stream and source.ended:
                 self._feed.end()
         except Exception as error:  # noqa: BLE001 - a thread's boundary, any source

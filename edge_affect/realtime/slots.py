@@ -109,6 +109,9 @@ class SampleRing:
         self._dropped = 0
         self._lost: list[tuple[int, int]] = []
 
+    def __len__(self) -> int:
+        return len(self._chunks)
+
     @property
     def dropped_samples(self) -> int:
         """Samples that were pushed out before they were taken."""

@@ -13,11 +13,17 @@ from types import TracebackType
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_MS, NS_PER_S, Clock, SimClock, SystemClock
 from edge_affect.config import CameraMount, StreamConfig
-from edge_affect.errors import StreamStateError, UsageError
+from edge_affect.errors import StreamStateError, refuse_beside
 from edge_affect.events import Event, EventLog
 from edge_affect.realtime.budget import StageTimes
+from edge_affect.realtime.devices import Deadline, Devices
 from edge_affect.realtime.heat import HeatMonitor, HeatWatch
-from edge_affect.realtime.info import StreamInfo, StreamStats, printable
+from edge_affect.realtime.info import (
+    StreamInfo,
+    StreamStats,
+    stream_info,
+    stream_stats,
+)
 from edge_affect.realtime.live import LiveThreads
 from edge_affect.realtime.loop import LoopTiming, StreamLoop
 from edge_affect.realtime.slots import BoundedQueue
@@ -25,7 +31,6 @@ from edge_affect.realtime.stepper import CellStepper
 from edge_affect.sinks.base import Sink
 from edge_affect.sinks.group import SinkGroup
 from edge_affect.sinks.record import run_header
-from edge_affect.sources.base import AudioSource, Source
 from edge_affect.sources.given import AudioLike, VideoLike, as_audio, as_source
 from edge_affect.types import AudioChunk, Estimate
 from edge_affect.update.trial import TrialWatch
@@ -33,6 +38,8 @@ from edge_affect.update.trial import TrialWatch
 _LOG = logging.getLogger(__name__)
 
 _POLL_NS = 100 * NS_PER_MS
+_SINKS_SHARE = 0.6
+"""Share of it that sinks have; the rest is for the threads."""
 CONSUMER = "consumer"
 """Reason of a drop: an estimate that a slow consumer never read."""
 
@@ -86,15 +93,15 @@ class AffectStream:
             detector: A YuNet ONNX file; None for the bundle's own locator.
             allow_unsigned: Whether a bundle that did not come with the wheel may run.
             key: Public key of whoever may sign bundles, a PEM file.
-            sinks: Take every estimate, in the stepping thread.
+            sinks: Take every estimate; see ``Sink`` for the thread that calls them.
             clock: Time; None for the machine's.
             config: All settings, in place of purpose, budget_ms, mount and backend.
         """
         if config is not None:
-            _refuse_beside("config", purpose=purpose, mount=mount)
+            refuse_beside("config", purpose=purpose, mount=mount)
         if model is not None:
             purpose = purpose or model.purpose
-            _refuse_beside(
+            refuse_beside(
                 "model",
                 bundle=bundle,
                 detector=detector,
@@ -114,44 +121,55 @@ class AffectStream:
             allow_unsigned=allow_unsigned,
             key=key,
         )
-        if self._model.purpose != self._config.purpose:
-            raise UsageError(
-                f"purpose: got {self._config.purpose!r}, but the model was loaded for "
-                f"{self._model.purpose!r}; load one model per purpose"
-            )
+        self._model.require_purpose(self._config.purpose)
         self._clock = clock or SystemClock()
         self._file_clock = SimClock()
-        self._video = as_source(video, self._clock)
-        self._audio = as_audio(audio, self._clock)
+        self._devices = Devices(
+            as_source(video, self._clock), as_audio(audio, self._clock)
+        )
         self._sinks = SinkGroup(sinks)
         self._events = EventLog()
         self._times = StageTimes(SystemClock())
+        # Re-entrant locks and plain bools: a signal handler may call ``stop``.
+        self._lock = threading.Condition(threading.RLock())
         self._life = "new"
-        self._stopping = threading.Event()
-        self._finished = threading.Event()
+        self._opener: threading.Thread | None = None
+        self._close_asked = self._stopping = False
+        self._finishing = self._finished = False
+        self._closing: Deadline | None = None
         self._fault: BaseException | None = None
         self._latest: Estimate | None = None
         self._loop: StreamLoop | None = None
         self._threads: LiveThreads | None = None
         self._trial: TrialWatch | None = None
         self._ready: BoundedQueue[Estimate] = BoundedQueue(self._config.queue_capacity)
-        self._lock = threading.RLock()
 
     def __enter__(self) -> AffectStream:
         """Open the devices or the file and, when live, begin.
+
+        A stream that is told to stop meanwhile ends in order, without an estimate.
 
         Raises:
             StreamStateError: The stream was used before.
             SourceError: A device or the file cannot be opened.
         """
-        if self._life != "new":
-            raise StreamStateError("stream: was used already; make a new AffectStream")
-        self._life = "open"
+        with self._lock:
+            if self._life != "new":
+                raise StreamStateError(
+                    "stream: was used already; make a new AffectStream"
+                )
+            self._life, self._opener = "open", threading.current_thread()
         try:
             self._open()
         except BaseException:
-            self.close()
+            self._close_asked = True
             raise
+        finally:
+            with self._lock:
+                self._opener = None
+                self._lock.notify_all()
+            if self._close_asked:
+                self.close()
         return self
 
     def __exit__(
@@ -166,15 +184,8 @@ class AffectStream:
             self._raise_fault()
 
     def _open(self) -> None:
-        self._video.__enter__()
-        info = self._video.info
-        if self._audio is not None:
-            if not info.live:
-                raise UsageError(
-                    f"audio: {info.name} is read as fast as it goes and brings its own "
-                    "sound; leave audio out, or give a live source"
-                )
-            self._audio.__enter__()
+        opened = self._devices.open()
+        info = self._devices.video.info
         clock = self._clock if info.live else self._file_clock
         rate = self._model.bundle.manifest.timing.cell_hz
         heat = HeatMonitor(
@@ -191,23 +202,28 @@ class AffectStream:
             ),
             heat.ask,
         )
+        if not opened:
+            self._finish(None)
+            return
         if not info.live:
             # One item of a file may step many cells; none of their estimates is lost.
             self._ready = BoundedQueue(sys.maxsize)
             return
-        sources: list[Source | AudioSource] = [self._video]
-        if self._audio is not None:
-            sources.append(self._audio)
         if self._model.trial is not None:
             self._trial = TrialWatch(self._model.trial, rate)
             self._trial.begin()
-        realtime = self._config.realtime
         self._threads = LiveThreads(
-            self._loop, sources, clock, self._finish, heat=heat, realtime=realtime
+            self._loop,
+            self._devices,
+            clock,
+            self._finish,
+            heat=heat,
+            realtime=self._config.realtime,
+            interrupt=self._model.graphs.runner.interrupt,
         )
-        self._threads.start()
-        if self._stopping.is_set():  # asked for while the devices were opening
+        if self._stopping:  # asked for just before there were threads to tell
             self._threads.stop()
+        self._threads.start()
 
     def __iter__(self) -> Iterator[Estimate]:
         """Yield estimates in order until the source has ended or ``stop`` is called.
@@ -220,12 +236,13 @@ class AffectStream:
             raise StreamStateError(
                 "stream: iterate inside 'with AffectStream(...) as stream'"
             )
-        return self._iterate_file() if self._threads is None else self._iterate_live()
+        is_file = self._threads is None and not self._finished
+        return self._iterate_file() if is_file else self._iterate_live()
 
     def _iterate_live(self) -> Iterator[Estimate]:
         while True:
-            until_ns = self._clock.now_ns() + _POLL_NS
-            finished = self._finished.is_set()
+            finished = self._finished
+            until_ns = self._clock.now_ns() + (0 if finished else _POLL_NS)
             estimate = self._ready.wait_and_take(self._clock, until_ns)
             if estimate is not None:
                 yield estimate
@@ -251,8 +268,9 @@ class AffectStream:
 
     def _step_file(self) -> Iterator[Estimate]:
         loop = self._require_loop()
-        while not self._stopping.is_set() and not self._video.ended:
-            item = self._video.read(_POLL_NS)
+        video = self._devices.video
+        while not (self._stopping or video.ended):
+            item = video.read(_POLL_NS)
             if item is None:
                 continue
             self._file_clock.advance_to(item.t_arrival_ns)
@@ -268,7 +286,7 @@ class AffectStream:
         return self._latest
 
     def take_events(self) -> tuple[Event, ...]:
-        """Return every change of health or service since this was asked last, at once.
+        """Return every change since this was asked last, at once; see ``Event``.
 
         Up to 256 wait; when more came, the first one says how many were lost.
         """
@@ -276,74 +294,61 @@ class AffectStream:
 
     def stop(self) -> None:
         """Ask the stream to end; from any thread, callback or signal handler."""
-        self._stopping.set()
+        self._stopping = True
+        self._devices.stop()
         if self._threads is not None:
             self._threads.stop()
 
     def close(self) -> None:
-        """Stop, wait for the threads, and release everything; idempotent."""
-        self.stop()
-        if self._threads is not None:
-            self._threads.join()
+        """Stop, wait for the threads, and release everything; idempotent.
+
+        From any thread. A live stream takes two seconds at most: a thread or sink that
+        hangs is left behind, and so is the model that it may be using.
+        """
+        deadline = Deadline()
         with self._lock:
+            self._closing = self._closing or deadline
+        self.stop()
+        with self._lock:
+            if not self._wait_for_opener(deadline):
+                self._close_asked = True  # of whoever opens, as soon as it can
+                return
             if self._life == "closed":
                 return
             self._life = "closed"
+        ended = True
+        if self._threads is None:
+            self._devices.close(deadline)
+        else:
+            ended = self._threads.join(deadline)
         self._finish(None)
-        self._video.close()
-        if self._audio is not None:
-            self._audio.close()
-        if self._owns_model:
+        if self._owns_model and ended:
             self._model.close()
+
+    def _wait_for_opener(self, deadline: Deadline) -> bool:
+        """Return whether no thread opens the stream any more; with the lock held."""
+        if self._opener is threading.current_thread():
+            return False
+        while self._opener is not None and (left_s := deadline.left_s()):
+            self._lock.wait(left_s)
+        return self._opener is None
 
     @property
     def info(self) -> StreamInfo:
         """What the stream runs on; the sources' part is complete once it is open."""
-        video = self._video.info
-        audio = None if self._audio is None else self._audio.info
-        if audio is None and video.has_audio:
-            audio = video
-        bundle = self._model.bundle
-        runner = self._model.graphs.runner
-        notes = [note for note in (video.note, audio and audio.note) if note]
-        spectrum, valid = self._config.mount.spectrum, bundle.manifest.validity.spectra
-        if spectrum not in valid:
-            notes.append(
-                f"the bundle was made for {', '.join(valid)} light; "
-                f"{spectrum} light is unproven"
-            )
-        return StreamInfo(
-            source=printable(video.name),
-            audio=None if audio is None else printable(audio.name),
-            live=video.live,
-            backend=runner.backend,
-            provider=runner.provider,
-            target=self._model.target,
-            target_reason=self._model.target_reason,
-            bundle=f"{bundle.manifest.name} {bundle.manifest.version}",
-            bundle_digest=bundle.digest,
-            purpose=self._config.purpose,
-            cell_hz=bundle.manifest.timing.cell_hz,
-            notes=tuple(map(printable, (*dict.fromkeys(notes), *self._sinks.failures))),
+        return stream_info(
+            self._devices, self._model, self._config, self._sinks.failures
         )
 
     @property
     def stats(self) -> StreamStats:
         """How the stream went so far."""
-        loop = self._require_loop()
-        accounts = loop.accounts
-        return StreamStats(
-            stages=self._times.stats(),
-            captured=accounts.captured,
-            processed=accounts.processed,
-            dropped=accounts.dropped,
-            misses=loop.misses,
-            masked_hops=loop.masked_hops,
-            lost_samples=0 if self._threads is None else self._threads.lost_samples,
-            cells=loop.cells,
-            skipped=loop.skipped,
+        threads = self._threads
+        return stream_stats(
+            self._require_loop(),
+            self._times,
+            lost_samples=0 if threads is None else threads.lost_samples,
             consumer_dropped=self._ready.dropped,
-            face_ok_share=loop.face_ok / loop.cells if loop.cells else 0.0,
         )
 
     def _require_loop(self) -> StreamLoop:
@@ -360,7 +365,8 @@ class AffectStream:
         if self._threads is not None:
             estimate = replace(estimate, lost_chunks=self._threads.take_lost_chunks())
         self._sinks.write(estimate)
-        self._events.see(estimate)
+        for event in self._events.see(estimate, self._ready.dropped):
+            self._sinks.tell(event)
         self._latest = estimate
         self._ready.put(estimate)
         if self._trial is not None:
@@ -372,28 +378,23 @@ class AffectStream:
         info, mount = self.info, asdict(self._config.mount)
         # A file has times of its own, which no clock on the wall ever showed.
         offset_ns = self._clock.wall_ns() - self._clock.now_ns() if info.live else 0
-        self._sinks.open(run_header(info, mount, grid.t0_ns, offset_ns))
+        header = run_header(info, mount, grid.t0_ns, offset_ns)
+        self._sinks.open(header, live=info.live)
 
     def _finish(self, fault: BaseException | None) -> None:
         """End the record; called by the stepping thread, or when there is none."""
         with self._lock:
-            if self._finished.is_set():
+            if self._finishing:
                 return
+            self._finishing = True
             self._fault = fault
-            if fault is not None and self._threads is not None:
-                _LOG.error("the stream ended: %s", fault)
-            if self._trial is not None:
-                self._trial.end(fault)
-            self._sinks.close(fault)
-            self._finished.set()
+            deadline = self._closing or Deadline()
+        if fault is not None and self._threads is not None:
+            _LOG.error("the stream ended: %s", fault)
+        if self._trial is not None:
+            self._trial.end(fault)
+        # Not under the lock: a sink may take its time, or call the stream.
+        self._sinks.close(fault, lambda: deadline.left_s(_SINKS_SHARE))
         with self._ready.condition:
+            self._finished = True
             self._ready.condition.notify_all()
-
-
-def _refuse_beside(what: str, **given: object) -> None:
-    """Refuse settings that ``what`` holds already."""
-    doubled = [name for name, value in given.items() if value is not None]
-    if doubled:
-        raise UsageError(
-            f"{doubled[0]}: was given beside {what}, which holds it; leave one out"
-        )

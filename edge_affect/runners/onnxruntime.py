@@ -69,6 +69,10 @@ class OnnxRunner(Runner):
         """The provider that really runs the graphs; checked at the start."""
         return PROVIDER
 
+    def interrupt(self) -> None:
+        """Make the graphs that run now fail before their next node."""
+        self._run_options.terminate = True
+
     def close(self) -> None:
         """Release the graphs; idempotent."""
         self._sessions = {}
@@ -82,6 +86,7 @@ class OnnxRunner(Runner):
         try:
             values = session.run(names, feed, self._run_options)
         except Exception as error:
+            self._run_options.terminate = False
             # ONNX Runtime's errors share no base class.
             raise RunnerError(f"{which}: {_one_line(error)}") from error
         results = dict(zip(names, values, strict=True))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from edge_affect.events import Event
 from edge_affect.types import Estimate
 
 
@@ -46,7 +47,12 @@ class RunHeader:
 
 
 class Sink(Protocol):
-    """Takes a stream's estimates, in order, in the stream's thread.
+    """Takes a stream's estimates, in order.
+
+    A live stream calls each sink from a thread of that sink's own, behind a queue of
+    a minute: a slow one delays nobody, and loses the oldest estimates. One that says
+    ``in_loop = True`` of itself is called by the stepping thread and must not wait. A
+    file's sinks are called by whoever iterates.
 
     A sink that raises is aborted, or closed where it is no ``AbortableSink``, and left
     out; the stream goes on.
@@ -72,3 +78,30 @@ class AbortableSink(Sink, Protocol):
         Args:
             reason: What ended the run, one line.
         """
+
+
+@runtime_checkable
+class EventSink(Sink, Protocol):
+    """A sink that is told of changes too: health, service, what was lost."""
+
+    def tell(self, event: Event) -> None:
+        """Take one event, after the estimate that shows it."""
+
+
+def tell_event(sink: Sink, event: Event) -> None:
+    """Tell ``sink`` of ``event``, if it takes events."""
+    if isinstance(sink, EventSink):
+        sink.tell(event)
+
+
+def end_record(sink: Sink, fault: str | None) -> None:
+    """Finish a sink's record, or abort it.
+
+    Args:
+        sink: Whose record.
+        fault: Why it is not whole, one line; None: it is.
+    """
+    if fault is not None and isinstance(sink, AbortableSink):
+        sink.abort(fault)
+    else:
+        sink.close()

@@ -35,6 +35,9 @@ class NotifySink:
     cannot be sent is tried again with the next estimate.
     """
 
+    in_loop = True
+    """A beat from a thread of its own would say nothing of the stepping thread."""
+
     def __init__(self, address: str, interval_ns: int | None, clock: Clock) -> None:
         """Make one; nothing is opened before the first estimate.
 

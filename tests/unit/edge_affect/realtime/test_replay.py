@@ -241,6 +241,8 @@ def test_replay_of_a_run_that_lost_sound(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(realtime_feed, "_RING_SAMPLES", 3_200)
 
     class Stall:
+        in_loop = True
+
         def open(self, header: RunHeader) -> None:
             pass
 

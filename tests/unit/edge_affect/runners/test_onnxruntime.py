@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +127,30 @@ def test_onnx_runner_says_the_provider() -> None:
     """The CPU's provider runs."""
     runner = OnnxRunner([_graph("counter")])
     assert (runner.backend, runner.provider) == ("onnxruntime", PROVIDER)
+
+
+def test_onnx_runner_is_interrupted_between_two_nodes_and_runs_again() -> None:
+    """Seconds of work end at once; the next run is not touched."""
+    onnx = pytest.importorskip("onnx")
+    shape, count = [1, 384, 384], 3_000
+    names = ["x", *(f"y{k}" for k in range(count))]
+    nodes = [onnx.helper.make_node("MatMul", [a, a], [b]) for a, b in pairwise(names)]
+    graph = onnx.helper.make_graph(
+        nodes,
+        "long",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+        [onnx.helper.make_tensor_value_info(names[-1], onnx.TensorProto.FLOAT, shape)],
+    )
+    opset = [onnx.helper.make_opsetid("", 17)]
+    content = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
+    long = GraphFile("long", content.SerializeToString())
+    runner = OnnxRunner([long, _graph("counter")])
+    state = runner.new_state()
+    timer = threading.Timer(0.05, runner.interrupt)
+    timer.start()
+    with pytest.raises(RunnerError, match="terminate"):
+        runner.step(state, "long", {"x": np.zeros(shape, np.float32)})
+    timer.join()
+    [name] = runner.signatures["counter"].inputs
+    inputs = {name: np.zeros(runner.signatures["counter"].inputs[name], np.float32)}
+    assert runner.step(state, "counter", inputs)
