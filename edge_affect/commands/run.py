@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from edge_affect.clock import SystemClock
+from edge_affect.commands.changes import Changes
 from edge_affect.commands.display import Display, display_for
 from edge_affect.commands.settings import STDOUT, RunSettings
 from edge_affect.commands.signals import StopSignals
@@ -110,10 +111,13 @@ class Conductor:
 
     def _watch(self, stream: AffectStream) -> None:
         display = self.choose(stream.info)
+        changes = Changes(self.terminal)
         cells, seconds = stream.info.cell_hz
         last = self.max_seconds * cells / seconds - 1
         for estimate in stream:
             display.show(estimate, stream)
+            if stream.info.live:
+                changes.tell(stream.take_events())
             if self.outputs.reader_gone or estimate.index >= last:
                 break
 

@@ -15,6 +15,9 @@ BUSY = "busy"
 """Reason of a drop: a newer frame came before this one could be stepped."""
 CLOSED = "closed"
 """Reason of a drop: it still waited when the stream was closed."""
+_UNDER_WAY = 3
+"""Frames that can be neither processed nor dropped: the one in hand, the one that
+waits, and the one that it is just taking the place of."""
 
 
 class FrameAccounts:
@@ -61,6 +64,21 @@ class FrameAccounts:
             if lost:
                 self._drop(SOURCE, lost)
             return True
+
+    def check(self) -> None:
+        """Hold the books against each other.
+
+        Raises:
+            AssertionError: A frame is neither processed nor dropped, nor one of the few
+                that can be under way.
+        """
+        with self._lock:
+            waiting = self.waiting
+        if not 0 <= waiting <= _UNDER_WAY:
+            raise AssertionError(
+                f"frames: {self._captured} captured, {self._processed} processed, "
+                f"{dict(self._view)} dropped: {waiting} are not accounted for"
+            )
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count frames that will not be processed."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from edge_affect.clock import NS_PER_S, Clock
+from edge_affect.errors import UsageError
 from edge_affect.realtime.accounts import BUSY, CLOSED
 from edge_affect.realtime.loop import StreamLoop
 from edge_affect.realtime.slots import LatestSlot, SampleRing
 from edge_affect.types import SAMPLE_RATE_HZ, AudioChunk, Frame
+
+_LOG = logging.getLogger(__name__)
 
 _FIRST_FRAME_NS = NS_PER_S
 """Without a frame for so long after the start, the grid is laid without one."""
@@ -38,6 +42,7 @@ class LoopFeed:
         # Plain bools and a re-entrant lock: a signal handler may call ``stop``.
         self._stopped = self._ended = False
         self._turn_ns: int | None = None
+        self._told_unfit = False
 
     @property
     def stopped(self) -> bool:
@@ -104,6 +109,17 @@ class LoopFeed:
             self._stopped = True
             self.drop_waiting()
 
+    def _see(self, frame: Frame) -> None:
+        """Step with ``frame``; one bad frame among good ones costs only itself."""
+        try:
+            self._loop.see(frame)
+        except UsageError as error:
+            if not self._loop.accounts.processed:
+                raise  # the source is made wrong: that is told at once
+            if not self._told_unfit:
+                self._told_unfit = True
+                _LOG.warning("%s; it is left out, as others like it will be", error)
+
     def _due_ns(self) -> int:
         due_ns = self._loop.due_ns()
         return self._start_ns + _FIRST_FRAME_NS if due_ns is None else due_ns
@@ -125,7 +141,7 @@ class LoopFeed:
         self._loop.catch_up(now_ns)
         frame = self._frames.take()
         if frame is not None:
-            self._loop.see(frame)
+            self._see(frame)
         elif now_ns >= self._due_ns():
             self._loop.wake(now_ns)
         # The estimate is out; sound may take the rest of the time. What came up to

@@ -187,6 +187,7 @@ class StreamLoop:
         self.cells += 1
         self.face_ok += estimate.health.face is HealthState.OK
         self.masked_hops += LATE_VOICE in estimate.health.reasons
+        self.accounts.check()
         self._emit(
             replace(
                 estimate,

@@ -51,6 +51,17 @@ def test_events_that_nobody_took_are_counted() -> None:
     assert [event.what for event in log.take()] == ["face"]
 
 
+def test_cells_that_were_left_out_and_estimates_that_nobody_read_are_told() -> None:
+    """How many cells each time; a consumer that sleeps once."""
+    log = EventLog()
+    log.see(estimate(0, HealthState.LOST))
+    log.see(estimate(31, HealthState.LOST))
+    log.see(estimate(32, HealthState.LOST), 4)
+    log.see(estimate(33, HealthState.LOST), 5)
+    told = [(event.index, event.what, event.after) for event in log.take()]
+    assert told == [(31, "skipped", "30"), (32, "unread", "4")]
+
+
 def test_a_stream_tells_when_its_camera_goes_and_comes_back() -> None:
     """A second without frames: stale, lost, and ok again."""
     gone = range(NS_PER_S, 2 * NS_PER_S)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock
 from edge_affect.config import StreamConfig
-from edge_affect.errors import RunnerError
+from edge_affect.errors import RunnerError, UsageError
 from edge_affect.realtime.accounts import BUSY
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.feed import LoopFeed
-from edge_affect.realtime.loop import LoopTiming, StreamLoop
+from edge_affect.realtime.loop import REFUSED, LoopTiming, StreamLoop
 from edge_affect.realtime.stepper import CellStepper
 from edge_affect.runners.base import StreamState
-from edge_affect.testing import FakeModel, FakeRunner, make_frame
-from edge_affect.types import Estimate, HealthState
+from edge_affect.testing import FakeModel, FakeRunner, make_chunk, make_frame
+from edge_affect.types import AudioChunk, Estimate, Frame, HealthState
 
 PERIOD_NS = NS_PER_S // 30
 BUDGET_NS = 33 * NS_PER_MS
@@ -104,3 +109,68 @@ def test_a_model_that_cannot_be_kept_warm_goes_on() -> None:
     assert len(bench.runner.warmed_ns) == 2
     bench.see(1)
     assert bench.estimates[-1].health.face is HealthState.OK
+
+
+def test_one_bad_frame_among_good_ones_costs_only_itself() -> None:
+    """A stream is not ended by a picture of no size; the frame is counted."""
+    bench = Bench()
+    bench.see(3)
+    feed = LoopFeed(bench.loop, bench.clock)
+    good = make_frame(3, bench.clock.now_ns() + PERIOD_NS)
+    bench.clock.advance_to(good.t_arrival_ns)
+    feed.take(replace(good, data=good.data[0]))
+    feed.end()
+    feed.run()
+    assert bench.loop.accounts.dropped == {REFUSED: 1}
+
+
+def test_a_source_of_nothing_but_bad_frames_is_told() -> None:
+    """It is made wrong: its first frame says so."""
+    bench = Bench()
+    feed = LoopFeed(bench.loop, bench.clock)
+    good = make_frame(0, bench.clock.now_ns())
+    feed.take(replace(good, data=good.data[0]))
+    with pytest.raises(UsageError):
+        feed.run()
+
+
+class Heard(StreamLoop):
+    """Counts chunks, and takes longer for a frame than a frame's period."""
+
+    heard = 0
+    on_frame: Callable[[], None]
+
+    def hear(self, chunk: AudioChunk) -> None:
+        self.heard += 1
+
+    def see(self, frame: Frame) -> None:
+        self.accounts.process()
+        self.on_frame()
+
+    def due_ns(self) -> int | None:
+        return None
+
+
+def test_sound_is_heard_while_every_step_takes_longer_than_a_frame() -> None:
+    """Two chunks come in each period and a half, and a frame always waits."""
+    bench = Bench()
+    loop = bench.loop = Heard(
+        bench.loop._stepper, bench.clock, bench.estimates.append, bench.loop._timing
+    )
+    feed = LoopFeed(loop, bench.clock)
+    frames = iter(range(1, 200))
+
+    def step() -> None:
+        bench.clock.advance_to(bench.clock.now_ns() + 40 * NS_PER_MS)
+        number = next(frames)
+        if number == 100:
+            feed.stop()
+        for _ in range(2):
+            feed.take(make_chunk(number, bench.clock.now_ns(), 320))
+        feed.take(make_frame(number, bench.clock.now_ns()))
+
+    loop.on_frame = step
+    feed.take(make_frame(0, bench.clock.now_ns()))
+    feed.run()
+    assert loop.heard == 200
+    assert feed.lost_samples == 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock
 from edge_affect.errors import UsageError
-from edge_affect.realtime.accounts import REPEATED, SOURCE
+from edge_affect.realtime.accounts import REPEATED, SOURCE, FrameAccounts
 from edge_affect.realtime.cell import Cell
 from edge_affect.realtime.grid import LATE, SURPLUS
 from edge_affect.realtime.loop import REFUSED, RUNG, LoopTiming, StreamLoop
@@ -354,3 +354,19 @@ def test_loop_accounts_hold_for_any_camera(gaps: list[int], jumps: list[int]) ->
     instants = [e.t_ns for e in bench.estimates]
     assert all(a < b for a, b in pairwise(instants))
     assert {SURPLUS, LATE, SOURCE, REPEATED, RUNG} >= accounts.dropped.keys()
+
+
+def test_frames_that_nobody_accounts_for_are_found_out() -> None:
+    """Captured frames that vanish are a fault of the loop, and end it."""
+    accounts = FrameAccounts()
+    for number in range(3):
+        assert accounts.arrive(number)
+        accounts.check()  # three may be under way
+    assert accounts.arrive(3)
+    with pytest.raises(AssertionError, match="4 are not accounted for"):
+        accounts.check()
+    accounts.drop("late", 3)
+    accounts.process()
+    accounts.process()
+    with pytest.raises(AssertionError, match="-1 are not accounted for"):
+        accounts.check()
