@@ -88,7 +88,7 @@ bundle: $(VENV)/dev.stamp ## train, quantize, pack and measure a bundle: DATA=RO
 		exit 1; \
 	fi
 	$(BIN)/python -m deploy build --data "$(DATA)" --size $(or $(SIZE),s) \
-		--version $(or $(VERSION),0.5.0)
+		--version $(or $(VERSION),0.6.0)
 
 build: $(VENV)/dev.stamp ## sdist and wheel into dist/
 	$(BIN)/python -m build
