@@ -31,6 +31,10 @@ class SourceError(EdgeAffectError):
     """A camera, microphone or file cannot be opened or read."""
 
 
+class WrongRateError(SourceError):
+    """A device's sample rate is another one than it says."""
+
+
 class BundleError(EdgeAffectError):
     """A bundle is incomplete, damaged, unsigned or of an unknown schema."""
 

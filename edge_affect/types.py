@@ -88,6 +88,9 @@ class AudioChunk:
     """Whether samples were lost between the chunk before and this one."""
     estimated: bool = False
     """Whether ``t_capture_ns`` is the arrival less the source's usual latency."""
+    cut_off_share: float | None = None
+    """Share of the device's samples, in any of its channels, that were cut off, in
+    [0, 1]; None: not known, and ``samples`` are looked at."""
 
     @property
     def duration_ns(self) -> int:

@@ -30,6 +30,9 @@ CLIPPED_LEVEL = 0.999
 """Magnitude from which a sample counts as cut off; full scale is 1."""
 CLIPPED_SHARE = 0.01
 """Share of a hop's samples that may be."""
+_FLAT = 3 / 32_768
+"""Span of samples that are no sound: the last bit of a converter that hears nothing,
+or a constant level, with the ripple that resampling gives it."""
 _HOPS_KEPT = 32
 
 
@@ -43,7 +46,7 @@ class Hop:
     """When its last sample was taken."""
     reading: VoiceReading
     flat: bool
-    """Whether all of its samples are the same."""
+    """Whether its samples hardly differ: no microphone that hears is so still."""
     clipped: bool
     """Whether more than ``CLIPPED_SHARE`` of its samples are cut off."""
 
@@ -87,7 +90,7 @@ class VoicePath:
 
     def _begin_hop(self) -> None:
         self._range = (np.inf, -np.inf)
-        self._cut_off = 0
+        self._cut_off = 0.0
 
     def reset(self) -> None:
         """Forget all sound; the next chunk begins anew."""
@@ -114,21 +117,25 @@ class VoicePath:
         start = 0
         while start < len(chunk.samples):
             room = HOP_SAMPLES - self._samples % HOP_SAMPLES
-            self._hear_part(chunk.samples[start : start + room])
+            self._hear_part(chunk.samples[start : start + room], chunk.cut_off_share)
             start += room
 
-    def _hear_part(self, samples: NDArray[np.float32]) -> None:
+    def _hear_part(
+        self, samples: NDArray[np.float32], cut_off_share: float | None
+    ) -> None:
         """Take samples of one hop, the last of which may complete it."""
         self._samples += len(samples)
         low, high = self._range
         self._range = (min(low, samples.min()), max(high, samples.max()))
-        self._cut_off += int(np.count_nonzero(np.abs(samples) >= CLIPPED_LEVEL))
+        if cut_off_share is None:
+            cut_off_share = float((np.abs(samples) >= CLIPPED_LEVEL).mean())
+        self._cut_off += cut_off_share * len(samples)
         for block in self._mel.push(samples):
             with self._times.measure("voice"):
                 reading = self._graphs.voice(self._state, block)
             self._hops_since_begin += 1
             end_ns = int(self._anchor_ns) + self._hops_since_begin * HOP_NS
-            flat = self._range[0] == self._range[1]
+            flat = self._range[1] - self._range[0] <= _FLAT
             clipped = self._cut_off > CLIPPED_SHARE * HOP_SAMPLES
             self._hops.append(Hop(self._next_number, end_ns, reading, flat, clipped))
             self._next_number += 1

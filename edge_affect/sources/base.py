@@ -43,6 +43,11 @@ class Closing(Protocol):
         """Close it."""
         self.close()
 
+    @property
+    def hangs(self) -> bool:
+        """Whether a thread of it was left behind, for its driver does not return."""
+        return False
+
 
 class Source(Closing, Protocol):
     """A camera or a file: yields frames, and sound where it has some.

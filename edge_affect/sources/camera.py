@@ -83,6 +83,12 @@ class CameraSource(Closing):
         return self._handover.dropped
 
     @property
+    def hangs(self) -> bool:
+        """Whether it was closed and its reader still waits for the driver."""
+        thread = self._thread
+        return self._handover.closed and thread is not None and thread.is_alive()
+
+    @property
     def abandoned(self) -> int:
         """Reader threads that did not end when asked and were left behind."""
         return self._abandoned

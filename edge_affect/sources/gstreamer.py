@@ -13,7 +13,7 @@ from edge_affect.errors import SourceError
 from edge_affect.pixels import PixelFormat
 from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.sources.handover import Handover
-from edge_affect.sources.native import Call, GivenUp, call_within
+from edge_affect.sources.native import Call, GivenUp
 from edge_affect.sources.pipelines import Pipeline
 from edge_affect.sources.player import OpenPlayer, Player, open_gstreamer
 from edge_affect.types import Frame
@@ -50,6 +50,7 @@ class GStreamerSource(Closing):
         self._open_player = open_player
         self._handover = Handover(pipeline.name, clock, pipeline.latency_ns)
         self._opening: Call[None] = Call(_THREAD)
+        self._stopping: Call[None] = Call(_THREAD)
         self._lock = threading.Lock()
         self._player: Player | None = None
         self._abandoned = 0
@@ -123,6 +124,11 @@ class GStreamerSource(Closing):
         """
         return self._handover.read(timeout_ns)
 
+    @property
+    def hangs(self) -> bool:
+        """Whether it was closed and still opens, or stops."""
+        return self._handover.closed and (self._opening.runs or self._stopping.runs)
+
     def close(self) -> None:
         """Stop the pipeline; from any thread, idempotent, within about a second."""
         self._handover.close()
@@ -132,7 +138,7 @@ class GStreamerSource(Closing):
         if player is None:
             return
         try:
-            call_within(_STOP_LIMIT_S, _THREAD, player.stop)
+            self._stopping.within(_STOP_LIMIT_S, player.stop)
         except TimeoutError:
             self._abandoned += 1
             _LOG.warning("%s: does not stop; it is left behind", self._pipeline.name)

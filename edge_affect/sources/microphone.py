@@ -14,7 +14,6 @@ from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.sources.native import (
     Call,
     GivenUp,
-    call_within,
     quiet_stderr,
 )
 from edge_affect.sources.pcm import PcmConverter, RawChunk
@@ -59,6 +58,7 @@ class MicrophoneSource(Closing):
         self._position = 0
         self._continue = self._overflow = 0
         self._opening: Call[InputDevice] = Call(_THREAD)
+        self._releasing: Call[None] = Call(_THREAD)
         self._device: InputDevice | None = None
         self._converter: PcmConverter | None = None
         self._entered = self._closed = self._failed = False
@@ -182,6 +182,11 @@ class MicrophoneSource(Closing):
                 f"{self._info.name}: stopped giving sound; is it still connected?"
             )
 
+    @property
+    def hangs(self) -> bool:
+        """Whether it was closed and the sound server still does not answer."""
+        return self._closed and (self._opening.runs or self._releasing.runs)
+
     def close(self) -> None:
         """Close the device; from any thread, idempotent, within about a second."""
         with self._changed:
@@ -192,7 +197,7 @@ class MicrophoneSource(Closing):
         if device is None:
             return
         try:
-            call_within(_CLOSE_LIMIT_S, _THREAD, device.release)
+            self._releasing.within(_CLOSE_LIMIT_S, device.release)
         except TimeoutError:
             _LOG.warning("%s: does not answer; it is left behind", self._info.name)
         except OSError as error:

@@ -51,6 +51,12 @@ class Call(Generic[T]):
         """Name the thread."""
         self._name = name
         self._result: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether the work still runs, waited for or not."""
+        return self._thread is not None and self._thread.is_alive()
 
     def within(self, limit_s: float, work: Callable[[], T]) -> T:
         """Return what ``work`` returns, or give up on it.
@@ -74,7 +80,8 @@ class Call(Generic[T]):
                     self._result.set_exception(error)
 
         if not self._result.done():
-            threading.Thread(target=run, name=self._name, daemon=True).start()
+            self._thread = threading.Thread(target=run, name=self._name, daemon=True)
+            self._thread.start()
         try:
             return self._result.result(limit_s)
         except concurrent.futures.TimeoutError:
@@ -85,8 +92,3 @@ class Call(Generic[T]):
         """Wake whoever waits; from any thread. A call that is done is left alone."""
         with suppress(concurrent.futures.InvalidStateError):
             self._result.set_exception(GivenUp())
-
-
-def call_within(limit_s: float, name: str, work: Callable[[], T]) -> T:
-    """Return what ``work`` returns, or give up on it; see ``Call.within``."""
-    return Call[T](name).within(limit_s, work)

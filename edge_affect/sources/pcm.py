@@ -9,24 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S
-from edge_affect.errors import SourceError, missing_dependency
+from edge_affect.errors import missing_dependency
+from edge_affect.sources.sample_times import CaptureMap, RateCheck
 from edge_affect.types import SAMPLE_RATE_HZ, AudioChunk
 
 _LONGEST_AGE_NS = NS_PER_S
 """An ADC time further back than this is no time at all."""
 _AGE_ROUNDING_NS = 2 * NS_PER_MS
-_RISE_DIVISOR = 2_000
-"""The map may run late by 500 ppm: more than any crystal drifts."""
-_GAP_NS = 100 * NS_PER_MS
-_GAP_PATIENCE_NS = 500 * NS_PER_MS
-"""A stalled thread catches up sooner; samples lost unsaid never do."""
-
-
-_RATE_WINDOW_NS = 5 * NS_PER_S
-_RATE_WINDOWS = 2
-"""Windows in a row that must agree: a thread that stalls falsifies one."""
-_RATE_SHARE = 0.02
-"""How far a device's rate may be off: crystals are a thousand times better."""
+_FULL_SCALE = 32_767
+"""Magnitude of an int16 sample that was cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,79 +34,6 @@ class RawChunk:
     """Age of the first sample at arrival by the device's ADC time; 0 if it has none."""
     overflowed: bool = False
     """Whether the device lost samples before it."""
-
-
-class CaptureMap:
-    """Maps counts of samples to capture times by the earliest arrivals.
-
-    A chunk can come late but never early, so the map follows the lowest of what was
-    measured and may rise only as fast as a crystal drifts.
-    """
-
-    def __init__(self, rate_hz: int) -> None:
-        self._rate_hz = rate_hz
-        self._start_ns: int | None = None
-        self._seen_ns = 0
-        self._late_since_ns: int | None = None
-
-    def measure(self, count: int, t_ns: int) -> bool:
-        """Learn that sample ``count`` was measured to be taken at ``t_ns``.
-
-        Returns:
-            Whether time has run away from the count: samples were lost unsaid.
-        """
-        start_ns = t_ns - count * NS_PER_S // self._rate_hz
-        if self._start_ns is None:
-            self._start_ns, self._seen_ns = start_ns, t_ns
-            return False
-        rise_ns = max(0, t_ns - self._seen_ns) // _RISE_DIVISOR
-        self._start_ns = min(start_ns, self._start_ns + rise_ns)
-        self._seen_ns = t_ns
-        if start_ns - self._start_ns <= _GAP_NS:
-            self._late_since_ns = None
-        elif self._late_since_ns is None:
-            self._late_since_ns = t_ns
-        late_ns = self._late_since_ns
-        return late_ns is not None and t_ns - late_ns > _GAP_PATIENCE_NS
-
-    def t_ns(self, count: int, rate_hz: int) -> int:
-        """Return when the sample ``count`` at ``rate_hz`` was taken."""
-        return (self._start_ns or 0) + count * NS_PER_S // rate_hz
-
-
-class RateCheck:
-    """Counts how many samples a second really come."""
-
-    def __init__(self, rate_hz: int) -> None:
-        self._rate_hz = rate_hz
-        self._wrong = 0
-        self.begin()
-
-    def begin(self) -> None:
-        """Count anew: samples were lost, and the device said so."""
-        self._first: tuple[int, int] | None = None
-
-    def see(self, count: int, t_arrival_ns: int) -> None:
-        """Take note that ``count`` samples had come by ``t_arrival_ns``.
-
-        Raises:
-            SourceError: The device's rate is another one than it says.
-        """
-        if self._first is None:
-            self._first = count, t_arrival_ns
-            return
-        samples, span_ns = count - self._first[0], t_arrival_ns - self._first[1]
-        if span_ns < _RATE_WINDOW_NS:
-            return
-        measured_hz = samples * NS_PER_S / span_ns
-        is_off = abs(measured_hz / self._rate_hz - 1) > _RATE_SHARE
-        self._wrong = self._wrong + 1 if is_off else 0
-        self._first = count, t_arrival_ns
-        if self._wrong >= _RATE_WINDOWS:
-            raise SourceError(
-                f"sound: got {measured_hz:.0f} samples a second, but the device says "
-                f"{self._rate_hz}; choose another of its rates, or another device"
-            )
 
 
 class _Resampler(Protocol):
@@ -154,7 +72,7 @@ class PcmConverter:
     def _begin(self, position: int) -> None:
         """Start a run of continuous sound at the device's sample ``position``."""
         self._resampler = self._make_resampler()
-        self._map = CaptureMap(self._rate_hz)
+        self._map = CaptureMap(self._rate_hz, has_adc=not self._estimated)
         self._run_start = self._expected = position
         self._delivered = 0
 
@@ -176,7 +94,7 @@ class PcmConverter:
         """Return the sound that ``raw`` completes; None while the resampler fills.
 
         Raises:
-            SourceError: The device's rate is another one than it says.
+            WrongRateError: The device's rate is another one than it says.
         """
         samples = np.frombuffer(raw.data, "<i2").reshape(-1, self._channels)
         duration_ns = len(samples) * NS_PER_S // self._rate_hz
@@ -190,8 +108,8 @@ class PcmConverter:
         # The two kinds of time never enter one map.
         if lost or (estimated and not self._estimated):
             self._gap = self._index > 0
+            self._estimated |= estimated
             self._begin(raw.position)
-        self._estimated |= estimated
         age_ns = max(self._latency_ns, duration_ns) if self._estimated else raw.age_ns
         count = raw.position - self._run_start
         if self._map.measure(count, raw.t_arrival_ns - age_ns):
@@ -204,18 +122,23 @@ class PcmConverter:
     def _deliver(
         self, samples: NDArray[np.int16], t_arrival_ns: int
     ) -> AudioChunk | None:
+        # Before anything is mixed or resampled: either would hide what was cut off.
+        cut_off = (samples >= _FULL_SCALE) | (samples <= -_FULL_SCALE)
         mono = samples.mean(1, dtype=np.float32) / np.float32(32_768)
         if self._resampler is not None:
             mono = self._resampler.resample_chunk(mono).clip(-1, 1)
         if len(mono) == 0:
             return None
+        # Whatever the device says: nothing arrives before it was taken.
+        latest_ns = t_arrival_ns - len(mono) * NS_PER_S // SAMPLE_RATE_HZ
         chunk = AudioChunk(
             mono,
-            self._map.t_ns(self._delivered, SAMPLE_RATE_HZ),
+            min(latest_ns, self._map.t_ns(self._delivered, SAMPLE_RATE_HZ)),
             t_arrival_ns,
             self._index,
             gap_before=self._gap,
             estimated=self._estimated,
+            cut_off_share=float(cut_off.any(1).mean()),
         )
         self._delivered += len(mono)
         self._index += 1

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar, final
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S, Clock
-from edge_affect.errors import SourceError, StreamStateError
+from edge_affect.errors import SourceError, StreamStateError, WrongRateError
 from edge_affect.sources.base import Closing, SourceInfo
+from edge_affect.sources.sample_times import SETTLED_NS
 from edge_affect.types import AudioChunk, Frame
 
 _LOG = logging.getLogger(__name__)
@@ -57,7 +58,10 @@ class RetrySettings:
     good_items: int = 3
     """The device is back with so many items in a row; those before are held back."""
     most_hangs: int = 4
-    """After so many hangs in a row it is given up: each may leave a thread."""
+    """Devices whose threads may be left behind at a time; it is tried again once one of
+    them has ended."""
+    settles_ns: int = SETTLED_NS
+    """Once a device lied about its rate, the next one is heard after so long."""
 
 
 @final
@@ -91,13 +95,13 @@ class Reconnecting(Closing, Generic[_Item]):
         self._changed = threading.Condition()
         self._source: Device[_Item] | None = make()
         self._info = self._source.info
-        self._closed = self._gave_up = False
+        self._closed = self._lied = False
         self._wait_ns = self._settings.first_wait_ns
         self._due_ns = 0
         self._seen_absent = False
         self._opened_ns = self._item_ns = 0
         self._items = self._settings.good_items
-        self._hangs = 0
+        self._left_behind: list[Device[_Item]] = []
         self._offsets: dict[type, int] = {Frame: 0, AudioChunk: 0}
         self._next = dict(self._offsets)
         self._gap = False
@@ -110,9 +114,9 @@ class Reconnecting(Closing, Generic[_Item]):
 
     @property
     def ended(self) -> bool:
-        """Whether it was closed, ended in order, or was given up."""
+        """Whether it was closed, or ended in order."""
         source = self._source
-        return self._closed or self._gave_up or (source is not None and source.ended)
+        return self._closed or (source is not None and source.ended)
 
     def __enter__(self) -> Reconnecting[_Item]:
         """Open the device for the first time; raises SourceError."""
@@ -125,11 +129,7 @@ class Reconnecting(Closing, Generic[_Item]):
         return self
 
     def read(self, timeout_ns: int) -> _Item | None:
-        """Return the next item, or None while there is none or the device is lost.
-
-        Raises:
-            SourceError: The device hung so often that it was given up.
-        """
+        """Return the next item, or None while there is none or the device is lost."""
         until_ns = self._clock.now_ns() + timeout_ns
         source = self._source
         if source is None:
@@ -139,12 +139,16 @@ class Reconnecting(Closing, Generic[_Item]):
             left_ns = max(0, self._hangs_at_ns() - self._clock.now_ns())
             item = source.read(min(timeout_ns, left_ns))
         except _LOST as error:
+            if isinstance(error, WrongRateError):
+                self._lied = True
+                self._back_off()
             self._lose(source, str(error))
             return None
         if item is not None:
             return self._pass_on(item)
         if not source.ended and self._clock.now_ns() >= self._hangs_at_ns():
-            self._hang(source)
+            self._back_off()
+            self._lose(source, f"{self._info.name}: gives nothing any more")
         return None
 
     def close(self) -> None:
@@ -169,12 +173,14 @@ class Reconnecting(Closing, Generic[_Item]):
         coming_back = self._items < self._settings.good_items
         if coming_back and item.t_capture_ns < self._opened_ns:
             return None  # from a buffer that was filled before the loss
+        if self._lied and self._item_ns - self._opened_ns < self._settings.settles_ns:
+            return None
         self._items += 1
         if self._items < self._settings.good_items:
             return None
         if self._items == self._settings.good_items:
             self._wait_ns = self._settings.first_wait_ns
-            self._hangs = 0
+            self._lied = False
         if isinstance(item, AudioChunk):
             gap, self._gap = self._gap or item.gap_before, False
             return replace(item, index=index, gap_before=gap)
@@ -184,22 +190,14 @@ class Reconnecting(Closing, Generic[_Item]):
         with self._changed:
             self._source = None
         source.close()
+        if source.hangs:
+            self._left_behind.append(source)
         self._offsets = dict(self._next)
         self._items = 0
         self._gap = True
         self._seen_absent = False
         self._due_ns = self._clock.now_ns() + self._wait_ns
         self._warn(f"{why}; tried again until it is back")
-
-    def _hang(self, source: Device[_Item]) -> None:
-        self._hangs += 1
-        self._lose(source, f"{self._info.name}: gives nothing any more")
-        if self._hangs >= self._settings.most_hangs:
-            self._gave_up = True
-            raise SourceError(
-                f"{self._info.name}: hung {self._hangs} times in a row and was given "
-                "up; is its driver sound?"
-            )
 
     def _try_again(self, until_ns: int) -> None:
         """Wait for the next try, at most until ``until_ns``, and make it if due."""
@@ -215,13 +213,24 @@ class Reconnecting(Closing, Generic[_Item]):
         try:
             source.__enter__()
         except (*_LOST, StreamStateError) as error:
-            self._wait_ns = min(2 * self._wait_ns, self._settings.longest_wait_ns)
+            self._back_off()
             self._lose(source, str(error))
             return
         self._info = source.info
         self._opened_ns = self._item_ns = self._clock.now_ns()
 
+    def _back_off(self) -> None:
+        self._wait_ns = min(2 * self._wait_ns, self._settings.longest_wait_ns)
+
     def _is_due(self) -> bool:
+        self._left_behind = [device for device in self._left_behind if device.hangs]
+        if len(self._left_behind) >= self._settings.most_hangs:
+            self._due_ns = self._clock.now_ns() + self._settings.longest_wait_ns
+            self._warn(
+                f"{self._info.name}: its driver hangs in {len(self._left_behind)} "
+                "threads; tried again once one of them ends"
+            )
+            return False
         if self._present is not None:
             if not self._present():
                 self._seen_absent = True

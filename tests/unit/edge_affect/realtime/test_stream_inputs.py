@@ -129,7 +129,7 @@ def test_stream_tells_estimates_that_nobody_read() -> None:
 def test_stream_raises_an_unread_fault_when_it_is_left() -> None:
     """Who only looks at ``latest`` still hears of the fault that ended the stream."""
     bad = replace(make_frame(3, NS_PER_S // 10), data=np.zeros((4, 4), np.float64))
-    script = [*camera_script(0.1), (NS_PER_S // 10, bad)]
+    script = [(NS_PER_S // 10, bad)]
     source = ScriptedSource(script, clock=SystemClock())
     stream = ea.AffectStream(source, purpose="research", model=FakeModel())
     with pytest.raises(ea.UsageError, match="float64"), stream:

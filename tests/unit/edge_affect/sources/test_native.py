@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from edge_affect.sources.native import Call, GivenUp, call_within, quiet_stderr
+from edge_affect.sources.native import Call, GivenUp, quiet_stderr
 
 
 def test_quiet_stderr_hides_what_is_written_meanwhile(
@@ -35,18 +35,18 @@ def test_quiet_stderr_is_restored_by_the_last_of_overlapping_users(
     assert capfd.readouterr().err == "after"
 
 
-def test_call_within_returns_and_raises_as_the_work_does() -> None:
+def test_a_call_returns_and_raises_as_the_work_does() -> None:
     """The result or the error of the work comes back."""
-    assert call_within(5, "work", lambda: 7) == 7
+    assert Call[int]("work").within(5, lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
-        call_within(5, "work", lambda: 1 // 0)
+        Call[int]("work").within(5, lambda: 1 // 0)
 
 
-def test_call_within_gives_up_on_work_that_hangs() -> None:
+def test_a_call_gives_up_on_work_that_hangs() -> None:
     """Work without end is left behind in its daemon thread."""
     release = threading.Event()
     with pytest.raises(TimeoutError, match="work"):
-        call_within(0.01, "work", lambda: release.wait(20))
+        Call[bool]("work").within(0.01, lambda: release.wait(20))
     release.set()
 
 

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import edge_affect as ea
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock, SystemClock
-from edge_affect.errors import SourceError
+from edge_affect.errors import SourceError, WrongRateError
 from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.sources.camera import CameraSource
 from edge_affect.sources.capture import CameraSettings
@@ -33,6 +34,7 @@ class Plug(Closing):
         self.clock, self.state, self.kind = clock, state, kind
         self.count = 0
         self.closed = False
+        self.is_stuck: Callable[[int], bool] = lambda t_ns: False
 
     @property
     def info(self) -> SourceInfo:
@@ -57,6 +59,8 @@ class Plug(Closing):
             raise SourceError("plug: stopped")
         if state == "unplugged":
             raise OSError(-9988, "Stream closed")
+        if state == "lies" and self.count > 60:
+            raise WrongRateError("plug: gives 44100 samples a second")
         if state == "silent" or timeout_ns < PERIOD_NS:
             self.clock.advance_to(now_ns + timeout_ns)
             return None
@@ -68,6 +72,10 @@ class Plug(Closing):
     def close(self) -> None:
         self.closed = True
 
+    @property
+    def hangs(self) -> bool:
+        return self.closed and self.is_stuck(self.clock.now_ns())
+
 
 class Bench:
     """A reconnected plug and every item that it gave."""
@@ -78,11 +86,13 @@ class Bench:
         self.tries_ns: list[int] = []
         self.items: list[Frame | AudioChunk] = []
         self.state, self.kind = state, kind
+        self.is_stuck: Callable[[int], bool] = lambda t_ns: False
         self.source = Reconnecting(self.make, self.clock)
 
     def make(self) -> Plug:
         self.tries_ns.append(self.clock.now_ns())
         self.made.append(Plug(self.clock, self.state, self.kind))
+        self.made[-1].is_stuck = self.is_stuck
         return self.made[-1]
 
     def run(self, seconds: float) -> None:
@@ -172,14 +182,36 @@ def test_reconnecting_notices_a_silent_device_within_half_a_second() -> None:
     assert bench.items[-1].t_capture_ns > 11 * NS_PER_S
 
 
-def test_reconnecting_gives_up_a_device_that_hangs_again_and_again() -> None:
-    """The number of threads that a dead driver may hold is bounded."""
-    bench = Bench(lambda t_ns: "silent" if t_ns >= NS_PER_S else "there")
+def test_reconnecting_bounds_what_a_dead_driver_holds_and_never_gives_up() -> None:
+    """Four devices hang; a fifth is opened once the driver lets one go."""
+
+    def is_stuck(t_ns: int) -> bool:
+        return NS_PER_S <= t_ns < 90 * NS_PER_S
+
+    bench = Bench(lambda t_ns: "silent" if is_stuck(t_ns) else "there")
+    bench.is_stuck = bench.made[0].is_stuck = is_stuck
     with bench.source:
-        with pytest.raises(SourceError, match="hung 4 times"):
-            bench.run(60)
-        assert bench.source.ended
-    assert len(bench.made) == 4
+        bench.run(80)
+        assert len(bench.made) == 4
+        assert not bench.source.ended
+        bench.run(110)
+    assert bench.items[-1].t_capture_ns > 109 * NS_PER_S
+
+
+def test_reconnecting_hears_a_device_that_lied_about_its_rate_no_second_time() -> None:
+    """It is heard until it is found out; tried again, it must prove itself first."""
+    bench = Bench(lambda t_ns: "lies", "audio")
+    with bench.source:
+        bench.run(3)
+        heard = len(bench.items)
+        assert heard > 30
+        bench.run(120)
+        assert len(bench.items) == heard
+        waits = np.diff(bench.tries_ns[1:]) / NS_PER_S
+        assert max(waits) > 5
+        bench.state = lambda t_ns: "there"
+        bench.run(160)
+    assert len(bench.items) > heard + 300
 
 
 def test_reconnecting_keeps_log_threads_and_files_flat_while_a_device_flaps(
