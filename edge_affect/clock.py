@@ -9,6 +9,9 @@ from typing import Protocol
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 
+_BOOT_TIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux's clock that goes on while the machine is suspended."""
+
 
 class Clock(Protocol):
     """Tells the time and waits."""
@@ -18,6 +21,12 @@ class Clock(Protocol):
 
     def wall_ns(self) -> int:
         """Return UTC since 1970, ns; for display only."""
+
+    def slept_ns(self) -> int:
+        """Return for how long the machine was suspended since it started, ns.
+
+        Monotonic time stands still meanwhile, and nothing else tells of it.
+        """
 
     def wait(self, condition: threading.Condition, until_ns: int | None) -> None:
         """Wait, holding ``condition``, for a notification or until ``until_ns``."""
@@ -36,6 +45,12 @@ class SystemClock:
     def wall_ns(self) -> int:
         """Return UTC since 1970, ns; for display only."""
         return time.time_ns()
+
+    def slept_ns(self) -> int:
+        """Return for how long the machine was suspended; 0 where it does not tell."""
+        if _BOOT_TIME is None:
+            return 0
+        return time.clock_gettime_ns(_BOOT_TIME) - time.monotonic_ns()
 
     def wait(self, condition: threading.Condition, until_ns: int | None) -> None:
         """Wait, holding ``condition``, for a notification or until ``until_ns``."""
@@ -61,6 +76,7 @@ class SimClock:
     def __init__(self, start_ns: int = 0, wall_start_ns: int = 0) -> None:
         self._now_ns = start_ns
         self._wall_offset_ns = wall_start_ns - start_ns
+        self._slept_ns = 0
 
     def now_ns(self) -> int:
         """Return simulated monotonic time, ns."""
@@ -69,6 +85,15 @@ class SimClock:
     def wall_ns(self) -> int:
         """Return simulated UTC, ns."""
         return self._now_ns + self._wall_offset_ns
+
+    def slept_ns(self) -> int:
+        """Return the sum of all ``suspend``, ns."""
+        return self._slept_ns
+
+    def suspend(self, by_ns: int) -> None:
+        """Be suspended for ``by_ns``: the clock on the wall goes on, this one not."""
+        self._slept_ns += by_ns
+        self._wall_offset_ns += by_ns
 
     def advance_to(self, t_ns: int) -> None:
         """Move to ``t_ns`` unless that has passed already."""

@@ -6,11 +6,12 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
+from edge_affect.realtime.health import WOKE
 from edge_affect.realtime.ladder import RUNGS
 from edge_affect.types import Estimate, HealthState
 
 FACE, VOICE, SERVICE = "face", "voice", "service"
-SKIPPED, UNREAD = "skipped", "unread"
+SKIPPED, UNREAD, SUSPENDED = "skipped", "unread", "suspended"
 EVENTS_LOST = "events_lost"
 CAPACITY = 256
 """Events that wait to be taken."""
@@ -26,9 +27,9 @@ class Event:
     """Time of that estimate since the stream's start, ms."""
     what: str
     """``face`` or ``voice``: its health; ``service``: the ladder's rung; ``skipped``:
-    cells were left out, for the machine slept or the process stood still; ``unread``:
-    estimates were dropped that a consumer did not read; ``events_lost``: nobody took
-    events for too long."""
+    cells were left out, for the process stood still; ``suspended``: the machine was,
+    so all that was known is forgotten; ``unread``: estimates were dropped that a
+    consumer did not read; ``events_lost``: nobody took events for too long."""
     before: str
     """Health state or name of the rung; empty for what is counted."""
     after: str
@@ -71,6 +72,8 @@ class EventLog:
         if unread and not self._unread:  # of a consumer that sleeps it is told once
             found.append(Event(*place, UNREAD, "", str(unread)))
         self._index, self._unread = estimate.index, unread
+        if WOKE in estimate.health.reasons:
+            found.append(Event(*place, SUSPENDED, "", ""))
         found += self._changes(estimate)
         for event in found:
             self._add(event)

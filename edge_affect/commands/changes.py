@@ -42,4 +42,4 @@ def line_of(event: Event) -> str:
     """Return ``event`` as one line: when, what, and why."""
     change = f"{event.before} → {event.after}" if event.before else event.after
     why = f" ({', '.join(event.reasons)})" if event.reasons else ""
-    return f"{event.t_ms / 1_000:.1f} s: {event.what} {change}{why}"
+    return f"{event.t_ms / 1_000:.1f} s: {event.what} {change}".rstrip() + why

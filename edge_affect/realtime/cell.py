@@ -22,6 +22,8 @@ class Cell:
     """Voice hop that it uses; None: masked."""
     rung: int
     """Rung of the degradation ladder."""
+    woke: bool = False
+    """Whether the machine was suspended since the cell before: all is long ago."""
 
 
 class Stepper(Protocol):

@@ -14,6 +14,7 @@ LOST_NS = 330 * NS_PER_MS
 CONFIDENT_NS = 100 * NS_PER_MS
 """Age up to which confidence is not lowered."""
 
+WOKE = "woke"
 NO_FRAMES = "no_frames"
 NO_FACE = "no_face"
 FROZEN = "frozen"

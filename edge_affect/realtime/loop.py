@@ -23,6 +23,8 @@ FILL_NS = 60 * NS_PER_S
 """A gap between frames that is longer is left out, not filled with held cells."""
 STALL_NS = NS_PER_S
 """A live loop that was not run for longer leaves out the cells in between."""
+WOKE_NS = NS_PER_S
+"""A machine that was suspended for longer begins anew when it wakes up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class StreamLoop:
         self._planner: CellPlanner | None = None
         self._ladder = Ladder()
         self._seen_cell: int | None = None
+        self._slept_ns = clock.slept_ns()
         self.accounts = FrameAccounts()
         """Frames captured, processed and dropped."""
         self.cells = 0
@@ -169,6 +172,10 @@ class StreamLoop:
         assert self._planner is not None  # noqa: S101 - begin just made it
         return self._planner
 
+    def _woke(self) -> bool:
+        before_ns, self._slept_ns = self._slept_ns, self._clock.slept_ns()
+        return self._slept_ns - before_ns > WOKE_NS
+
     def _hold(self, from_ns: int) -> None:
         planner = self._require_planner()
         last_ns = planner.grid.end_ns(planner.next_cell) - 1
@@ -177,7 +184,8 @@ class StreamLoop:
     def _step(self, t_ns: int, frame: Frame | None, from_ns: int) -> None:
         planner = self._require_planner()
         hop = self._stepper.choose_hop(t_ns)
-        cell = Cell(planner.next_cell, t_ns, frame, hop, self._ladder.rung)
+        rung, woke = self._ladder.rung, self._woke()
+        cell = Cell(planner.next_cell, t_ns, frame, hop, rung, woke)
         planner.stepped(has_frame=frame is not None)
         estimate = self._stepper.step(cell)
         now_ns = self._clock.now_ns()

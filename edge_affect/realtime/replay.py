@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from edge_affect.affect_model import AffectModel
@@ -14,6 +14,7 @@ from edge_affect.errors import DataError, UsageError
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.cell import Cell
 from edge_affect.realtime.grid import Grid
+from edge_affect.realtime.health import WOKE
 from edge_affect.realtime.stepper import CellStepper
 from edge_affect.sinks.base import RunHeader
 from edge_affect.sources.base import Source
@@ -36,15 +37,22 @@ class Decision:
     """Instant of the estimate from the start of the grid, ms."""
     lost_chunks: tuple[tuple[int, int], ...] = ()
     """Chunks of sound that were never heard, as runs: index of first and last."""
+    woke: bool = False
+    """Whether the machine had been suspended since the cell before."""
 
     @classmethod
     def of(cls, estimate: Estimate | Mapping[str, Any]) -> Decision:
         """Return the decision behind an estimate, or behind a record's line."""
         if isinstance(estimate, Estimate):
-            return cls(**{name: getattr(estimate, name) for name in cls.__slots__})
+            woke = WOKE in estimate.health.reasons
+            return cls(**{n: getattr(estimate, n) for n in _DECIDED}, woke=woke)
         values = {"lost_chunks": (), **estimate}  # records of before lack that key
         values["lost_chunks"] = tuple(tuple(run) for run in values["lost_chunks"])
-        return cls(**{name: values[name] for name in cls.__slots__})
+        woke = WOKE in values["health"]["reasons"]
+        return cls(**{name: values[name] for name in _DECIDED}, woke=woke)
+
+
+_DECIDED = tuple(field.name for field in fields(Decision) if field.name != "woke")
 
 
 class _Player:
@@ -159,7 +167,8 @@ def replay(
             player.hear_next_hop()
         held_ns = grid.end_ns(decision.index) - 1
         t_ns = held_ns if frame is None else frame.t_capture_ns
-        cell = Cell(decision.index, t_ns, frame, decision.hop, decision.rung)
+        rung, woke = decision.rung, decision.woke
+        cell = Cell(decision.index, t_ns, frame, decision.hop, rung, woke)
         yield replace(stepper.step(cell), t_ms=(t_ns - grid.t0_ns) / NS_PER_MS)
 
 

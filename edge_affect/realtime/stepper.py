@@ -19,6 +19,7 @@ from edge_affect.realtime.cell import Cell
 from edge_affect.realtime.health import (
     MODEL_FAILED,
     NON_FINITE,
+    WOKE,
     confidence_share,
     face_health,
     fusable,
@@ -104,7 +105,8 @@ class CellStepper:
 
     def _step(self, cell: Cell) -> Estimate:
         rung = RUNGS[cell.rung]
-        if self._last_ns is not None and cell.t_ns - self._last_ns > FORGET_NS:
+        gap = self._last_ns is not None and cell.t_ns - self._last_ns > FORGET_NS
+        if gap or cell.woke:
             self._vision.reset()
             self._forget()
         self._last_ns = cell.t_ns
@@ -152,11 +154,10 @@ class CellStepper:
         face_state, face_reasons = face_health(seen)
         hop, heard = self.voice.use(cell.t_ns, cell.hop)
         voice_state, voice_reasons = voice_health(heard)
-        health = Health(
-            face_state,
-            voice_state,
-            tuple(sorted({*reasons, *face_reasons, *voice_reasons})),
-        )
+        told = {*reasons, *face_reasons, *voice_reasons}
+        if cell.woke:
+            told.add(WOKE)
+        health = Health(face_state, voice_state, tuple(sorted(told)))
         # Stepped in every cell, as in training; what nothing supports is not told.
         reading: AffectReading | None = None
         if image is not None:
@@ -166,8 +167,8 @@ class CellStepper:
                 reading = self._read(cell, hop, health)
             except _LEFT_OUT as error:
                 why = self._left_out("affect", cell.t_ns, error)
-                told = tuple(sorted({*health.reasons, why}))
-                health = replace(health, reasons=told)
+                reasons = tuple(sorted({*health.reasons, why}))
+                health = replace(health, reasons=reasons)
         if not _has_input(hop, health):
             reading = None
         estimate = _estimate(cell, health, reading, seen.face_age_ns)

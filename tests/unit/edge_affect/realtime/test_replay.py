@@ -19,6 +19,7 @@ from edge_affect.errors import UsageError
 from edge_affect.model.bundle import load_bundle
 from edge_affect.realtime import feed as realtime_feed
 from edge_affect.realtime.budget import StageTimes
+from edge_affect.realtime.health import WOKE
 from edge_affect.realtime.loop import LoopTiming, StreamLoop
 from edge_affect.realtime.stepper import CellStepper
 from edge_affect.runners.choices import Choice, choice_key, save_choice
@@ -166,9 +167,17 @@ class ByHand:
         timing = LoopTiming((30, 1), NS_PER_S // 30, 33 * NS_PER_MS)
         self.loop = StreamLoop(stepper, self.clock, self.estimates.append, timing)
 
-    def run(self, script: Script, *, late_ns: int = 0) -> list[Estimate]:
-        """Take every item ``late_ns`` after its arrival; return all estimates."""
-        for _, item in script:
+    def run(
+        self, script: Script, *, late_ns: int = 0, slept_at_ns: int | None = None
+    ) -> list[Estimate]:
+        """Take every item ``late_ns`` after its arrival; return all estimates.
+
+        The machine sleeps for ten minutes at ``slept_at_ns``, if that is given.
+        """
+        for t_ns, item in script:
+            if slept_at_ns is not None and t_ns >= slept_at_ns:
+                self.clock.suspend(600 * NS_PER_S)
+                slept_at_ns = None
             assert not isinstance(item, Exception)
             now_ns = item.t_arrival_ns + late_ns
             if now_ns > self.clock.now_ns():
@@ -176,7 +185,7 @@ class ByHand:
             if isinstance(item, AudioChunk):
                 self.loop.hear(item)
                 self.loop.wake(self.clock.now_ns())
-            else:
+            elif self.loop.accounts.arrive(item.index):
                 self.loop.see(item)
         return self.estimates
 
@@ -222,6 +231,17 @@ def test_replay_of_sound_that_began_long_before_the_pictures(lead_s: int) -> Non
     assert {e.frame is None for e in live} == {True, False}
     assert set(hops) >= set(range(10 * lead_s - 2))
     assert values(replayed(script, live)) == values(live)
+
+
+def test_a_machine_that_slept_begins_anew_and_its_record_says_so() -> None:
+    """Its monotonic clock stood still, so neither frames nor sound tell of a gap."""
+    awake = ByHand().run(clip(2))
+    slept = ByHand().run(clip(2), slept_at_ns=NS_PER_S)
+    told = [e.index for e in slept if WOKE in e.health.reasons]
+    assert told == [30]
+    assert values(slept)[:30] == values(awake)[:30]
+    assert slept[30].valence != awake[30].valence
+    assert values(replayed(clip(2), slept)) == values(slept)
 
 
 @pytest.mark.parametrize("phase", [0, 1])
@@ -297,7 +317,14 @@ def test_decision_reads_estimates_and_record_lines_alike() -> None:
     )
     line = json.loads(
         json.dumps(
-            {"index": 0, "frame": 0, "hop": None, "rung": 0, "t_ms": estimate.t_ms}
+            {
+                "index": 0,
+                "frame": 0,
+                "hop": None,
+                "rung": 0,
+                "t_ms": estimate.t_ms,
+                "health": {"reasons": []},
+            }
         )
     )
     assert ea.Decision.of(estimate) == ea.Decision.of(line)
