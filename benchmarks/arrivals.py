@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from edge_affect.clock import Clock
 from edge_affect.sinks.base import RunHeader
@@ -23,6 +24,8 @@ class Delays:
     """Tells when the frame of an index arrived."""
     wait_ns: int
     """How long the stream waits for a cell's frame before it goes on without."""
+    in_loop: ClassVar[bool] = True
+    """A thread of its own would time the handing over too."""
     values_ns: list[int] = field(default_factory=list)
     """Delay of each estimate."""
     ages_ns: list[int] = field(default_factory=list)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.soak.outlets import POLL_NS, Outlet
 from benchmarks.soak.script import CHUNK_NS, Do, Event
 from benchmarks.soak.stub import StubRunner
 from edge_affect.clock import NS_PER_MS, NS_PER_S
+from edge_affect.sources.pcm import PcmConverter, RawChunk
 from edge_affect.testing import EventClock
 from edge_affect.types import SAMPLE_RATE_HZ, AudioChunk, Frame
 
@@ -30,11 +32,12 @@ class Truth:
     """What really happened up to now, whatever the stream makes of it."""
 
     captured: int = 0
-    """Frames that the device counted, as far as their counts tell."""
+    """Frames that the device counted, as far as the counts of those tell that reached
+    the stream."""
     repeated: int = 0
-    """Frames whose count did not rise."""
+    """Frames that reached the stream and whose count did not rise."""
     lost: int = 0
-    """Frames that the count leaves out."""
+    """Frames that those counts leave out."""
     good_ns: int | None = None
     """Capture of the newest frame with a new picture of the driver."""
     camera_fault: Do | None = None
@@ -87,6 +90,11 @@ class ScriptedDevice:
         self._runner = runner
         self._take = take
         self._stall = stall
+        self.camera = Outlet[Frame](clock, self._pass_frame)
+        self.microphone = Outlet[AudioChunk](clock, take)
+        self._converter = PcmConverter(SAMPLE_RATE_HZ, 1, CHUNK_NS + LATENCY_NS)
+        self._converts_for = self.microphone.opened
+        self._position = 0
         self._good = list(pictures or _noise())
         self._pools = {
             Do.DARK: [np.zeros_like(self._good[0])],
@@ -96,7 +104,7 @@ class ScriptedDevice:
         self._voice = _voice()
         self._index = 0
         self._reached = 0
-        self._chunk_index = 0
+        self._chunks = 0
         self._shown = 0
         self._last = self._good[0]
         self._pair = self._good[0], self._good[1]
@@ -106,9 +114,19 @@ class ScriptedDevice:
         self, events: Iterable[Event]
     ) -> Iterator[tuple[int, Callable[[], None]]]:
         """Yield the instants of ``events`` and what is to be called then."""
-        start_ns = self._clock.now_ns()
+        start_ns = poll_ns = self._clock.now_ns()
         for event in events:
-            yield start_ns + event.t_ns, self._call(event)
+            at_ns = start_ns + event.t_ns
+            if event.do is not Do.SUSPEND:
+                poll_ns = max(poll_ns, self._clock.now_ns())  # none while it sleeps
+            while poll_ns + POLL_NS < at_ns:
+                poll_ns += POLL_NS
+                yield poll_ns, self._poll
+            yield at_ns, self._call(event)
+
+    def _poll(self) -> None:
+        self.camera.poll()
+        self.microphone.poll()
 
     def _call(self, event: Event) -> Callable[[], None]:
         return lambda: self._happen(event)
@@ -127,23 +145,25 @@ class ScriptedDevice:
             self._camera_goes(do)
             if self.truth.sound_fault is None or self.truth.sound_back_ns is not None:
                 self._sound_goes(do)
-        elif do is Do.UNPLUG:
-            self._camera_goes(do)
-        elif do is Do.MIC_UNPLUG:
-            self._sound_goes(do)
-        elif do in (Do.CONSUMER_STALL, Do.CONSUMER_READ):
+        elif do in (Do.UNPLUG, Do.REPLUG):
+            self.camera.plugged = do is Do.REPLUG
+            if do is Do.UNPLUG:
+                self._camera_goes(do)
+        elif do in (Do.MIC_UNPLUG, Do.MIC_REPLUG):
+            self.microphone.plugged = do is Do.MIC_REPLUG
+            self._converts_for = 0  # what was open is gone
+            if do is Do.MIC_UNPLUG:
+                self._sound_goes(do)
+        else:
             self._stall(do is Do.CONSUMER_STALL)
 
     def _frame(self, do: Do, value: int) -> None:
-        truth = self.truth
         if do is Do.DROP:
             self._index += 1
             return
         if do is Do.SKIP:
             self._index += value
         if do is Do.DUPLICATE and self._index:
-            truth.captured += 1
-            truth.repeated += 1
             self._deliver(self._index - 1, self._last, 0)
             return
         older = self._index
@@ -151,17 +171,11 @@ class ScriptedDevice:
             self._index += 1
         index = self._index
         self._index += 1
-        lost = index - self._reached
-        truth.captured += 1 + lost
-        truth.lost += lost
-        self._reached = index + 1
         picture = self._picture(do)
         self._note_picture(do, index)
         self.frames += 1
         self._deliver(index, picture, 0)
         if do is Do.REORDER:
-            truth.captured += 1
-            truth.repeated += 1
             self._deliver(older, self._good[0], 5 * NS_PER_MS)
 
     def _picture(self, do: Do) -> Picture:
@@ -197,11 +211,25 @@ class ScriptedDevice:
 
     def _deliver(self, index: int, picture: Picture, earlier_ns: int) -> None:
         now_ns = self._clock.now_ns()
-        self._take(Frame(picture, now_ns - LATENCY_NS - earlier_ns, now_ns, index))
+        captured_ns = now_ns - LATENCY_NS - earlier_ns
+        self.camera.deliver(Frame(picture, captured_ns, now_ns, index))
+
+    def _pass_frame(self, frame: Frame) -> None:
+        """Count what reaches the stream, then let it."""
+        truth = self.truth
+        truth.captured += 1
+        if frame.index < self._reached:
+            truth.repeated += 1
+        else:
+            lost = frame.index - self._reached
+            truth.captured += lost
+            truth.lost += lost
+            self._reached = frame.index + 1
+        self._take(frame)
 
     def _sound(self, do: Do) -> None:
         truth, now_ns = self.truth, self._clock.now_ns()
-        self._chunk_index += 1
+        self._chunks += 1
         if do is Do.OVERFLOW:
             self._gap = True
             self._sound_goes(do)
@@ -214,14 +242,27 @@ class ScriptedDevice:
             truth.sound_ns = end_ns
         else:
             self._sound_goes(do)
-        samples = self._voice[self._chunk_index % _CHUNKS]
+        samples = self._voice[self._chunks % _CHUNKS]
         if do is not Do.SOUND:
             samples = _spoilt(samples, do)
-        chunk = AudioChunk(
-            samples, end_ns - CHUNK_NS, now_ns, self._chunk_index, gap_before=self._gap
-        )
+        chunk = self._convert(samples, now_ns)
+        if do is Do.NOT_A_NUMBER:
+            chunk = replace(chunk, samples=np.full_like(chunk.samples, np.nan))
+        self.microphone.deliver(chunk)
+
+    def _convert(self, samples: NDArray[np.int16], now_ns: int) -> AudioChunk:
+        """Return what the microphone's own code makes of a callback."""
+        if self._converts_for != self.microphone.opened:  # each opening begins anew
+            self._converts_for = self.microphone.opened
+            self._converter = PcmConverter(SAMPLE_RATE_HZ, 1, CHUNK_NS + LATENCY_NS)
+            self._position = 0
+        age_ns = CHUNK_NS + LATENCY_NS
+        raw = RawChunk(samples.tobytes(), self._position, now_ns, age_ns, self._gap)
+        self._position += len(samples)
         self._gap = False
-        self._take(chunk)
+        chunk = self._converter.convert(raw)
+        assert chunk is not None  # noqa: S101 - only a resampler holds sound back
+        return chunk
 
     def _sound_goes(self, do: Do) -> None:
         if self.truth.sound_fault is not do:
@@ -269,21 +310,23 @@ def _torn(picture: Picture) -> Picture:
     return half
 
 
-def _voice() -> list[NDArray[np.float32]]:
+def _voice() -> list[NDArray[np.int16]]:
     """Return chunks of a noisy tone."""
     random = np.random.default_rng(1)
     phase = 2 * np.pi * 220 / SAMPLE_RATE_HZ * np.arange(_CHUNKS * _CHUNK_SAMPLES)
     sound = 0.4 * np.sin(phase) + random.normal(0, 0.02, len(phase))
-    return list(sound.astype(np.float32).reshape(_CHUNKS, _CHUNK_SAMPLES))
+    pcm = (32_767 * sound).astype(np.int16)
+    return list(pcm.reshape(_CHUNKS, _CHUNK_SAMPLES))
 
 
-def _spoilt(samples: NDArray[np.float32], do: Do) -> NDArray[np.float32]:
+def _spoilt(samples: NDArray[np.int16], do: Do) -> NDArray[np.int16]:
+    """Return dead or cut-off sound; a converter's last bit is never quite still."""
+    still = np.arange(len(samples), dtype=np.int16) % 2
     if do is Do.SILENCE:
-        return np.zeros(len(samples), np.float32)
+        return still
     if do is Do.DC:
-        return np.full(len(samples), 0.3, np.float32)
+        return np.asarray(still + 10_000, np.int16)
     if do is Do.CLIP:
-        return np.asarray(np.clip(8 * samples, -1, 1), np.float32)
-    spoilt = np.array(samples)
-    spoilt[len(spoilt) // 2] = np.nan
-    return spoilt
+        loud = np.clip(8 * samples.astype(np.int32), -32_768, 32_767)
+        return loud.astype(np.int16)
+    return samples

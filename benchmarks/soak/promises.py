@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from benchmarks.soak.device import LATENCY_NS
 from benchmarks.soak.rows import Row
 from benchmarks.soak.simulated import Outcome, SimulatedRun
 from benchmarks.soak.watch import CLIMB_NS, FLAG_FRAMES
 from edge_affect.clock import NS_PER_MS
+from edge_affect.config import StreamConfig
 from edge_affect.realtime.health import LOST_NS, STALE_NS
 from edge_affect.sensing.quality import DARK, FROZEN
 
@@ -18,6 +20,10 @@ GROWTH_BYTES = 8 * _MIB
 GROWTH_BYTES_PER_MILLION = 16 * _MIB
 """Memory that a run may take after its warm-up; the larger of the two counts."""
 _CELL_MS = 1_000 / 30
+_OK_AGE_MS = StreamConfig("research").budget_ms + LATENCY_NS / NS_PER_MS + _CELL_MS
+"""Oldest that an estimate of a face that is ``ok`` may be when it is told."""
+WHOLE_FRAMES = 100_000
+"""Frames from which a run has met every fault: what it did not test is missed then."""
 
 
 def soak(
@@ -70,6 +76,9 @@ def rows_of(outcome: Outcome) -> list[Row]:
         Row("threads more", "count", growth.threads, 0, frames),
         count("frames unaccounted for", "accounting"),
         count("estimates lost or out of order", "order"),
+        count("changes that no event told", "events"),
+        told("devices opened again", outcome.openings),
+        told("lines in the log", outcome.log_lines),
         count("values that are not finite", "finite"),
         count("values from dead input", "no value from dead input"),
         count("source back, not ok within 1 s", "source back is ok"),
@@ -103,6 +112,7 @@ def rows_of(outcome: Outcome) -> list[Row]:
         count("dead sound untold", "dead sound told"),
         count("clipped sound untold", "clipped sound told"),
         count("misses while healthy", "no miss when healthy"),
+        most("age of an ok estimate", "age when ok, ms", _OK_AGE_MS, "healthy steps"),
         told("misses, faults included", outcome.misses),
         told("lowest rung", worst.get("lowest rung", 0)),
         count("not in full service again", "back to full service"),

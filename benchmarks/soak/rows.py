@@ -32,7 +32,7 @@ class Row:
 
     @property
     def kept(self) -> bool:
-        """Whether it was kept, if it was put to the test."""
+        """Whether it was kept as far as it was put to the test; see ``tested``."""
         return not self.tested or self.seen <= self.most
 
     def as_record(self, model: str) -> Record:

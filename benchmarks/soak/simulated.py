@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import hashlib
+import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,18 +16,20 @@ from benchmarks.soak.stub import StubRunner
 from benchmarks.soak.watch import Findings, Watch
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_MS, NS_PER_S
-from edge_affect.config import StreamConfig
+from edge_affect.config import RealtimeSettings, StreamConfig
+from edge_affect.events import FACE, SERVICE, VOICE, EventLog
 from edge_affect.realtime.budget import StageTimes
 from edge_affect.realtime.feed import LoopFeed
+from edge_affect.realtime.ladder import RUNGS
 from edge_affect.realtime.loop import LoopTiming, StreamLoop
+from edge_affect.realtime.process import in_real_time
 from edge_affect.realtime.slots import BoundedQueue
 from edge_affect.realtime.stepper import CellStepper
 from edge_affect.sinks.record import estimate_record, line_from_record
 from edge_affect.testing import EventClock, FakeModel
-from edge_affect.types import Estimate
+from edge_affect.types import Estimate, HealthState
 
 START_NS = NS_PER_S
-_NEVER = 1 << 30
 WARM_UP_SHARE = 0.1
 """Share of the frames after which memory is looked at first."""
 
@@ -46,6 +50,10 @@ class Outcome:
     growth: Growth
     misses: int
     """Steps over the budget, faults included."""
+    openings: int
+    """Times that a device was opened again."""
+    log_lines: int
+    """Warnings in the log."""
     read: int
     """Estimates that the consumer read."""
     pushed_out: int
@@ -90,6 +98,8 @@ class SimulatedRun:
         self._read = 0
         self._newest = -1
         self._digest = hashlib.sha256()
+        self._events = EventLog()
+        self._told = (HealthState.LOST.value, HealthState.LOST.value, RUNGS[0].name)
 
     def run(self, frames: int, tell: Callable[[int], None] = lambda _: None) -> Outcome:
         """Run until ``frames`` frames have come.
@@ -101,13 +111,14 @@ class SimulatedRun:
         process = ProcessWatch()
         events = self._observed(make_script(self._seed, frames), frames, process, tell)
         self._clock.follow(self._device.calls(events))
-        thresholds = gc.get_threshold()
-        with process:
-            try:
-                self._feed.run()
-            finally:
-                gc.set_threshold(*thresholds)
-                gc.unfreeze()
+        # As `edge-affect run` has it. With the oldest generation at rest, what the loop
+        # leaves behind would show as memory that grows.
+        with (
+            process,
+            _counted_log() as lines,
+            in_real_time(RealtimeSettings(freeze_collector=True)),
+        ):
+            self._feed.run()
         self._consume()
         self._watch.end()
         findings = self._watch.findings
@@ -122,6 +133,8 @@ class SimulatedRun:
             findings,
             process.growth,
             self._loop.misses,
+            self._device.camera.opened + self._device.microphone.opened - 2,
+            len(lines),
             self._read,
             self._ready.dropped,
         )
@@ -139,11 +152,6 @@ class SimulatedRun:
         for event in events:
             done = self._device.frames
             if not warm and done >= frames * WARM_UP_SHARE:
-                # With the oldest generation off, what the loop leaves behind would
-                # show as memory that grows.
-                gc.collect()
-                gc.freeze()
-                gc.set_threshold(*gc.get_threshold()[:2], _NEVER)
                 process.start()
                 warm = True
             if done // 1_000 != told:
@@ -156,9 +164,24 @@ class SimulatedRun:
         line = line_from_record(estimate_record(estimate))
         self._digest.update(line.encode())
         self._watch.see(estimate, self._clock.now_ns())
+        self._follow(estimate)
         self._ready.put(estimate)
         if not self._stalled:
             self._consume()
+
+    def _follow(self, estimate: Estimate) -> None:
+        """Check that whoever knows the events alone knows the state."""
+        self._events.see(estimate, self._ready.dropped)
+        state = dict(zip((FACE, VOICE, SERVICE), self._told, strict=True))
+        for event in self._events.take():
+            if event.what in state:
+                kept = state[event.what] == event.before
+                self._watch.hold("events", kept, f"{event}")
+                state[event.what] = event.after
+        self._told = (state[FACE], state[VOICE], state[SERVICE])
+        health = estimate.health
+        true = (health.face.value, health.voice.value, RUNGS[estimate.rung].name)
+        self._watch.hold("events", self._told == true, f"{self._told}, truly {true}")
 
     def _stall(self, stalled: bool) -> None:  # noqa: FBT001
         self._stalled = stalled
@@ -169,3 +192,23 @@ class SimulatedRun:
                 self._watch.findings.broken["order"] += 1
             self._newest = estimate.index
             self._read += 1
+
+
+@contextlib.contextmanager
+def _counted_log() -> Iterator[deque[None]]:
+    """Keep the library's warnings from the terminal; yield as many as there were."""
+    lines: deque[None] = deque()
+
+    class Counting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            del record
+            lines.append(None)
+
+    logger, handler = logging.getLogger("edge_affect"), Counting(logging.WARNING)
+    logger.addHandler(handler)
+    propagate, logger.propagate = logger.propagate, False
+    try:
+        yield lines
+    finally:
+        logger.propagate = propagate
+        logger.removeHandler(handler)

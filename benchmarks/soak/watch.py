@@ -94,14 +94,15 @@ class Watch:
     def end(self) -> None:
         """Check what must hold after the last estimate."""
         accounts, truth = self._loop.accounts, self._device.truth
-        self._hold("accounting", accounts.waiting == 0, f"{accounts.waiting} wait")
+        self.hold("accounting", accounts.waiting == 0, f"{accounts.waiting} wait")
         counts = (accounts.captured, accounts.dropped.get(REPEATED, 0))
         true = (truth.captured, truth.repeated)
-        self._hold("accounting", counts == true, f"got {counts}, truly {true}")
+        self.hold("accounting", counts == true, f"got {counts}, truly {true}")
         lost = accounts.dropped.get(SOURCE, 0)
-        self._hold("accounting", lost == truth.lost, f"got {lost}, lost {truth.lost}")
+        self.hold("accounting", lost == truth.lost, f"got {lost}, lost {truth.lost}")
 
-    def _hold(self, promise: str, kept: bool, told: str = "") -> None:  # noqa: FBT001
+    def hold(self, promise: str, kept: bool, told: str = "") -> None:  # noqa: FBT001
+        """Count one test of ``promise``, and the first times that it was broken."""
         findings = self.findings
         findings.counted[promise] += 1
         if not kept:
@@ -119,8 +120,8 @@ class Watch:
         self._skipped += skipped
         expected = self._next_cell + skipped
         told = f"cell {estimate.index}, expected {expected}"
-        self._hold("order", estimate.index == expected, told)
-        self._hold("order", estimate.t_ns > self._last_ns, f"{told}: time went back")
+        self.hold("order", estimate.index == expected, told)
+        self.hold("order", estimate.t_ns > self._last_ns, f"{told}: time went back")
         self._next_cell = estimate.index + 1
         self._last_ns = estimate.t_ns
 
@@ -131,16 +132,16 @@ class Watch:
         kept = in_hand == 0 or (in_hand == 1 and estimate.held)
         kept &= accounts.captured == truth.captured
         told = f"{accounts.waiting} wait of {accounts.captured}, {truth.captured} true"
-        self._hold("accounting", kept, told)
+        self.hold("accounting", kept, told)
 
     def _values(self, estimate: Estimate) -> None:
         numbers = [getattr(estimate, name) for name in _NUMBERS]
         finite = all(x is None or math.isfinite(x) for x in numbers)
-        self._hold("finite", finite, f"{numbers}")
+        self.hold("finite", finite, f"{numbers}")
         health = estimate.health
         if health.face is HealthState.LOST and health.voice in _GONE:
             dead = estimate.valence is None and estimate.confidence is None
-            self._hold("no value from dead input", dead, f"cell {estimate.index}")
+            self.hold("no value from dead input", dead, f"cell {estimate.index}")
 
     def _face_age(self, estimate: Estimate) -> None:
         truth = self._device.truth
@@ -152,9 +153,9 @@ class Watch:
         age_ns = estimate.t_ns - truth.good_ns
         told = f"face {face.value} {age_ns / NS_PER_MS:.1f} ms after its last picture"
         if age_ns >= LOST_NS:
-            self._hold("lost at 330 ms", face is HealthState.LOST, told)
+            self.hold("lost at 330 ms", face is HealthState.LOST, told)
         elif age_ns >= STALE_NS:
-            self._hold("stale at 170 ms", face in _GONE, told)
+            self.hold("stale at 170 ms", face in _GONE, told)
         if truth.camera_fault is Do.UNPLUG and truth.model_fault is None:
             if before is not face is HealthState.STALE and age_ns < LOST_NS:
                 self._measure("stale after ms", age_ns / NS_PER_MS)
@@ -175,12 +176,12 @@ class Watch:
         if reason in estimate.health.reasons:
             if self._unflagged >= 0:
                 self._measure(f"{reason} after frames", self._unflagged + 1)
-                self._hold("dead picture told", self._unflagged < FLAG_FRAMES)
+                self.hold("dead picture told", self._unflagged < FLAG_FRAMES)
             self._unflagged = -1
         elif self._unflagged >= 0:
             self._unflagged += 1
             told = f"{fault.value}: {self._unflagged} frames without {reason}"
-            self._hold("dead picture told", self._unflagged < FLAG_FRAMES, told)
+            self.hold("dead picture told", self._unflagged < FLAG_FRAMES, told)
         else:
             # Of two pictures by turns one may long be left out by the grid; when it
             # comes it is new, and must be told anew.
@@ -195,12 +196,12 @@ class Watch:
             return
         late_ns = estimate.t_ns - truth.back_ns
         if estimate.health.face is HealthState.OK and late_ns >= 0:
-            self._hold("source back is ok", late_ns < RETURN_NS)
+            self.hold("source back is ok", late_ns < RETURN_NS)
             self._measure("camera ok after ms", late_ns / NS_PER_MS)
             truth.back_ns = None
         elif late_ns >= RETURN_NS:
             face = estimate.health
-            self._hold("source back is ok", False, f"face is {face}")
+            self.hold("source back is ok", False, f"face is {face}")
             truth.back_ns = None
 
     def _voice(self, estimate: Estimate) -> None:
@@ -213,25 +214,25 @@ class Watch:
             age_ns = estimate.t_ns - truth.sound_ns
             if age_ns >= SOUND_GONE_NS:
                 told = f"voice {voice.value} {age_ns / NS_PER_MS:.0f} ms after sound"
-                self._hold("dead sound told", voice is HealthState.LOST, told)
+                self.hold("dead sound told", voice is HealthState.LOST, told)
         silent = truth.sound_fault in (Do.SILENCE, Do.DC)
         if silent and estimate.t_ns - truth.sound_fault_ns >= SILENT_NS:
             told = f"voice {voice.value} in {truth.sound_fault}"
-            self._hold("dead sound told", voice in _GONE, told)
+            self.hold("dead sound told", voice in _GONE, told)
         cut_off_ns = estimate.t_ns - truth.sound_fault_ns
         if truth.sound_fault is Do.CLIP and cut_off_ns >= CLIPPED_NS:
             told = f"voice {voice.value} {estimate.health.reasons} in clipped sound"
             is_told = CLIPPED in estimate.health.reasons
-            self._hold("clipped sound told", is_told or voice in _GONE, told)
+            self.hold("clipped sound told", is_told or voice in _GONE, told)
         if truth.sound_back_ns is None:
             return
         late_ns = estimate.t_ns - truth.sound_back_ns
         if voice is HealthState.OK and late_ns >= 0:
-            self._hold("source back is ok", late_ns < RETURN_NS)
+            self.hold("source back is ok", late_ns < RETURN_NS)
             self._measure("sound ok after ms", late_ns / NS_PER_MS)
             truth.sound_back_ns = None
         elif late_ns >= RETURN_NS:
-            self._hold("source back is ok", False, f"voice is {estimate.health}")
+            self.hold("source back is ok", False, f"voice is {estimate.health}")
             truth.sound_back_ns = None
 
     def _ladder(self, estimate: Estimate, now_ns: int) -> None:
@@ -246,7 +247,7 @@ class Watch:
             if self._low_since_ns is not None:
                 late_ns = now_ns - self._low_since_ns
                 self._measure("full service after s", late_ns / NS_PER_S)
-                self._hold("back to full service", late_ns <= CLIMB_NS)
+                self.hold("back to full service", late_ns <= CLIMB_NS)
             self._low_since_ns = None
             return
         if self._low_since_ns is None:
@@ -254,7 +255,7 @@ class Watch:
         late_ns = now_ns - self._low_since_ns
         if late_ns > CLIMB_NS:
             told = f"rung {estimate.rung} {late_ns / NS_PER_S:.1f} s after"
-            self._hold("back to full service", False, told)
+            self.hold("back to full service", False, told)
 
     def _misses_when_well(self, estimate: Estimate, now_ns: int) -> None:
         truth = self._device.truth
@@ -266,6 +267,6 @@ class Watch:
         well &= woke_ns is None or now_ns - woke_ns > _SETTLED_NS
         if well:
             self.findings.counted["healthy steps"] += 1
-            self._hold("no miss when healthy", not misses, f"cell {estimate.index}")
+            self.hold("no miss when healthy", not misses, f"cell {estimate.index}")
             if estimate.health.face is HealthState.OK and estimate.frame is not None:
                 self._measure("age when ok, ms", estimate.age_ms)

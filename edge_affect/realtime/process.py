@@ -42,7 +42,7 @@ def in_real_time(settings: RealtimeSettings) -> Iterator[None]:
 def _try(what: str, ask: Callable[[], None], hint: str = "") -> None:
     try:
         ask()
-    except (OSError, AttributeError) as error:
+    except (OSError, AttributeError, ImportError) as error:
         told = error.strerror if isinstance(error, OSError) else "not on this system"
         more = f"; it takes {hint}" if hint else ""
         _LOG.warning("realtime.%s: refused (%s)%s", what, told, more)

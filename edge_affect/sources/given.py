@@ -58,7 +58,9 @@ def as_audio(audio: AudioLike, clock: Clock) -> AudioSource | None:
         first = open_audio(audio, clock=clock)
         if first is None:
             return None
-        return Reconnecting(lambda: _microphone(audio, clock), clock, _LOCAL)
+        return Reconnecting(
+            lambda: _microphone(audio, clock), clock, _LOCAL, sound_presence()
+        )
     return audio
 
 
@@ -66,6 +68,29 @@ def _microphone(audio: int | str | None, clock: Clock) -> AudioSource:
     source = open_audio(audio, clock=clock)
     assert source is not None  # noqa: S101 - as_audio asked before
     return source
+
+
+def sound_presence(folder: Path = Path("/dev/snd")) -> Callable[[], bool] | None:
+    """Return what tells whether as many sound inputs are there as ever, on Linux.
+
+    Which of them a sound server gives is its own matter: that one came back is enough
+    for another try at once.
+
+    Args:
+        folder: Where the kernel shows a file for each; ``pcm…c`` are inputs.
+    """
+    if not folder.is_dir():
+        return None
+    most = 0
+
+    def is_present() -> bool:
+        nonlocal most
+        count = sum(1 for _ in folder.glob("pcm*c"))
+        most = max(most, count)
+        return count == most
+
+    is_present()
+    return is_present
 
 
 def _presence(named: str) -> Callable[[], bool] | None:

@@ -17,6 +17,10 @@ from edge_affect.types import AudioChunk, Frame
 _LOG = logging.getLogger(__name__)
 
 _LOG_EVERY_NS = 10 * NS_PER_S
+_AWAY_NS = 250 * NS_PER_MS
+"""A reader that did not look for longer stood still itself, or the machine slept."""
+_PERIODS = 5
+"""A slow camera hangs once it left out so many items in a row."""
 _Item = TypeVar("_Item", bound=Frame | AudioChunk)
 _Item_co = TypeVar("_Item_co", bound=Frame | AudioChunk, covariant=True)
 
@@ -99,8 +103,9 @@ class Reconnecting(Closing, Generic[_Item]):
         self._wait_ns = self._settings.first_wait_ns
         self._due_ns = 0
         self._seen_absent = False
-        self._opened_ns = self._item_ns = 0
+        self._opened_ns = self._item_ns = self._looked_ns = self._away_ns = 0
         self._items = self._settings.good_items
+        self._period_ns = self._settings.hang_ns // _PERIODS
         self._left_behind: list[Device[_Item]] = []
         self._offsets: dict[type, int] = {Frame: 0, AudioChunk: 0}
         self._next = dict(self._offsets)
@@ -125,12 +130,22 @@ class Reconnecting(Closing, Generic[_Item]):
             raise StreamStateError(f"{self._info.name}: was closed; make another")
         source.__enter__()
         self._info = source.info
-        self._opened_ns = self._item_ns = self._clock.now_ns()
+        self._opened_ns = self._item_ns = self._looked_ns = self._clock.now_ns()
+        self._away_ns = 0
         return self
 
     def read(self, timeout_ns: int) -> _Item | None:
         """Return the next item, or None while there is none or the device is lost."""
-        until_ns = self._clock.now_ns() + timeout_ns
+        now_ns = self._clock.now_ns()
+        until_ns = now_ns + timeout_ns
+        if now_ns - self._looked_ns > _AWAY_NS:
+            self._away_ns += now_ns - self._looked_ns
+        try:
+            return self._read(timeout_ns, until_ns)
+        finally:
+            self._looked_ns = self._clock.now_ns()
+
+    def _read(self, timeout_ns: int, until_ns: int) -> _Item | None:
         source = self._source
         if source is None:
             self._try_again(until_ns)
@@ -162,11 +177,18 @@ class Reconnecting(Closing, Generic[_Item]):
 
     def _hangs_at_ns(self) -> int:
         if self._item_ns == self._opened_ns:
-            return self._opened_ns + self._settings.first_item_ns
-        return self._item_ns + self._settings.hang_ns
+            return self._opened_ns + self._away_ns + self._settings.first_item_ns
+        hang_ns = max(self._settings.hang_ns, _PERIODS * self._period_ns)
+        return self._item_ns + self._away_ns + hang_ns
 
     def _pass_on(self, item: _Item) -> _Item | None:
+        before_ns = self._item_ns
         self._item_ns = max(self._clock.now_ns(), self._opened_ns + 1)
+        if before_ns > self._opened_ns and not self._away_ns:
+            # The shortest counts, and is forgotten by and by: drops only lengthen it.
+            passed_ns = self._item_ns - before_ns
+            self._period_ns = min(passed_ns, self._period_ns * 21 // 20)
+        self._away_ns = 0
         kind = type(item)
         index = item.index + self._offsets[kind]
         self._next[kind] = max(self._next[kind], index + 1)
@@ -195,7 +217,7 @@ class Reconnecting(Closing, Generic[_Item]):
         self._offsets = dict(self._next)
         self._items = 0
         self._gap = True
-        self._seen_absent = False
+        self._seen_absent = self._present is not None and not self._present()
         self._due_ns = self._clock.now_ns() + self._wait_ns
         self._warn(f"{why}; tried again until it is back")
 
@@ -217,7 +239,8 @@ class Reconnecting(Closing, Generic[_Item]):
             self._lose(source, str(error))
             return
         self._info = source.info
-        self._opened_ns = self._item_ns = self._clock.now_ns()
+        self._opened_ns = self._item_ns = self._looked_ns = self._clock.now_ns()
+        self._away_ns = 0
 
     def _back_off(self) -> None:
         self._wait_ns = min(2 * self._wait_ns, self._settings.longest_wait_ns)

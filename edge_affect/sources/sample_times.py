@@ -16,6 +16,8 @@ _GAP_NS = 100 * NS_PER_MS
 """What lies further off is no scatter: samples were lost, or a time is no time."""
 _GAP_PATIENCE_NS = 500 * NS_PER_MS
 """A stalled thread catches up sooner; samples lost unsaid never do."""
+_FAR_NS = NS_PER_S
+"""What lies so far off needs no patience: the machine was suspended, most likely."""
 _WINDOW_NS = 10 * NS_PER_S
 """Measurements that count: a crystal that is off by 200 ppm drifts 2 ms in them."""
 _MOST = 1_000
@@ -55,35 +57,33 @@ class CaptureMap:
             the map began with a time that was none.
         """
         start_ns = t_ns - count * NS_PER_S // self._rate_hz
+        if self._start_ns is None:
+            self._start_ns, self._seen_ns = start_ns, t_ns
         if self._measured is not None:
-            is_away = self._follow_adc(t_ns, start_ns)
+            off_ns = self._follow_adc(t_ns, start_ns)
         else:
-            is_away = self._follow_arrivals(t_ns, start_ns)
+            off_ns = self._follow_arrivals(t_ns, start_ns)
         self._seen_ns = t_ns
-        if not is_away:
+        if off_ns <= _GAP_NS:
             self._away_since_ns = None
         elif self._away_since_ns is None:
             self._away_since_ns = t_ns
         since_ns = self._away_since_ns
-        return since_ns is not None and t_ns - since_ns > _GAP_PATIENCE_NS
+        patient = since_ns is None or t_ns - since_ns <= _GAP_PATIENCE_NS
+        return not patient or off_ns > _FAR_NS
 
-    def _follow_adc(self, t_ns: int, start_ns: int) -> bool:
-        """Follow the median; return whether ``start_ns`` is too far off to count."""
-        before_ns, measured = self._start_ns, self._measured
-        if before_ns is not None and abs(start_ns - before_ns) > _GAP_NS:
-            return True
-        assert measured is not None  # noqa: S101 - only then this is called
-        self._start_ns = _median(measured, t_ns, start_ns)
-        return False
+    def _follow_adc(self, t_ns: int, start_ns: int) -> int:
+        """Follow the median, but for what is too far off; return how far that is."""
+        off_ns = abs(start_ns - (self._start_ns or 0))
+        if self._measured is not None and off_ns <= _GAP_NS:
+            self._start_ns = _median(self._measured, t_ns, start_ns)
+        return off_ns
 
-    def _follow_arrivals(self, t_ns: int, start_ns: int) -> bool:
-        """Follow the lowest; return whether ``start_ns`` lies far above."""
-        if self._start_ns is None:
-            self._start_ns = start_ns
-            return False
+    def _follow_arrivals(self, t_ns: int, start_ns: int) -> int:
+        """Follow the lowest; return how far ``start_ns`` lies above."""
         rise_ns = max(0, t_ns - self._seen_ns) // _RISE_DIVISOR
-        self._start_ns = min(start_ns, self._start_ns + rise_ns)
-        return start_ns - self._start_ns > _GAP_NS
+        self._start_ns = min(start_ns, (self._start_ns or 0) + rise_ns)
+        return start_ns - self._start_ns
 
     def t_ns(self, count: int, rate_hz: int) -> int:
         """Return when the sample ``count`` at ``rate_hz`` was taken."""
@@ -125,6 +125,7 @@ class RateCheck:
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
         self._wrong = [0] * len(_WINDOWS)
+        self._seen_ns = 0
         self.begin()
 
     def begin(self) -> None:
@@ -137,6 +138,9 @@ class RateCheck:
         Raises:
             WrongRateError: The device's rate is another one than it says.
         """
+        if t_arrival_ns - self._seen_ns > _FAR_NS:
+            self.begin()  # the machine was suspended, or whoever calls stood still
+        self._seen_ns = t_arrival_ns
         for number, window in enumerate(_WINDOWS):
             first = self._first[number]
             if first is None:

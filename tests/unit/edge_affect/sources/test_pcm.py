@@ -279,6 +279,14 @@ def test_a_device_that_lies_about_its_rate_is_refused(
             converter.convert(RawChunk(bytes(2 * count), number * count, t_ns, AGE_NS))
 
 
+def test_a_rate_is_not_doubted_for_a_machine_that_sleeps_again_and_again() -> None:
+    """Ten naps of a minute, six seconds apart: the count stands still in each."""
+    converter = PcmConverter(16_000, 1, LATENCY_NS)
+    for number in range(50 * 60):
+        t_ns = T0 + number * NS_PER_S // 50 + number // 300 * 60 * NS_PER_S
+        assert converter.convert(RawChunk(bytes(640), number * 320, t_ns, AGE_NS))
+
+
 def test_a_rate_is_not_doubted_for_one_stall_or_for_losses_that_are_told() -> None:
     """A thread that stood still for half a second, and overflows every second."""
     converter = PcmConverter(16_000, 1, LATENCY_NS)

@@ -17,7 +17,7 @@ from edge_affect.errors import SourceError, WrongRateError
 from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.sources.camera import CameraSource
 from edge_affect.sources.capture import CameraSettings
-from edge_affect.sources.given import as_audio, as_source
+from edge_affect.sources.given import as_audio, as_source, sound_presence
 from edge_affect.sources.reconnect import Reconnecting
 from edge_affect.testing import FakeModel, make_chunk, make_frame
 from edge_affect.types import AudioChunk, Frame
@@ -182,6 +182,18 @@ def test_reconnecting_notices_a_silent_device_within_half_a_second() -> None:
     assert bench.items[-1].t_capture_ns > 11 * NS_PER_S
 
 
+def test_reconnecting_does_not_take_its_own_absence_for_the_device_s() -> None:
+    """A reader that stood still for a minute, or slept with the machine, reads on."""
+    bench = Bench(lambda t_ns: "there")
+    with bench.source:
+        bench.run(1)
+        bench.clock.advance_to(61 * NS_PER_S)
+        assert bench.source.read(0) is None  # nothing is there yet, at that instant
+        bench.run(63)
+    assert len(bench.made) == 1
+    assert bench.items[-1].t_capture_ns > 62.9 * NS_PER_S
+
+
 def test_reconnecting_bounds_what_a_dead_driver_holds_and_never_gives_up() -> None:
     """Four devices hang; a fifth is opened once the driver lets one go."""
 
@@ -256,6 +268,25 @@ def test_named_devices_are_reconnected_and_files_are_not() -> None:
     assert not isinstance(as_source("drive.mp4", clock), Reconnecting)
     assert not isinstance(as_source("simulated", clock), Reconnecting)
     assert as_audio(None, clock) is None
+
+
+def test_a_microphone_that_shows_up_again_is_tried_at_once(tmp_path: Path) -> None:
+    """The kernel's files tell; a machine without them waits its turn."""
+    assert sound_presence(tmp_path / "absent") is None
+    for name in ("pcmC0D0c", "pcmC0D0p", "pcmC1D0c"):
+        (tmp_path / name).touch()
+    present = sound_presence(tmp_path)
+    assert present is not None
+    bench = Bench(gone(1, 61.1), "audio")
+    bench.source = Reconnecting(bench.make, bench.clock, present=present)
+    with bench.source:
+        bench.run(2)
+        (tmp_path / "pcmC1D0c").unlink()
+        bench.run(61.1)
+        (tmp_path / "pcmC1D0c").touch()
+        bench.run(63)
+    back = next(i for i in bench.items if i.t_capture_ns > 2 * NS_PER_S)
+    assert back.t_arrival_ns < 62.1 * NS_PER_S
 
 
 def test_closing_a_stream_leaves_no_reader_while_a_lost_camera_is_opening(
