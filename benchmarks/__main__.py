@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.accuracy import SETS, Examples, measure_accuracy
 from benchmarks.arguments import build_parser
-from benchmarks.beside import measure_beside
+from benchmarks.beside import Plan, measure_beside
 from benchmarks.compare import measure_differences
 from benchmarks.engines import measure_engines
 from benchmarks.footprint import measure_footprint
@@ -197,12 +197,18 @@ def _scale(
 def _peers(
     given: argparse.Namespace, progress: Progress
 ) -> tuple[dict[str, object], list[Record]]:
-    stolen, target = StolenTime(), given.target or "cpu-int8"
-    records = measure_beside(given.clip, given.data, target, given.rounds, progress)
+    stolen = StolenTime()
+    plan = Plan(given.clip, given.data, given.target, given.rounds, given.limit)
+    found = measure_beside(plan, progress)
+    for name, why in found.left_out.items():
+        print(f"benchmarks: {name} is left out: {why}", file=sys.stderr)
     command = f"python -m benchmarks peers --clip {given.clip.name} --data ROOT"
-    command += f" --target {target} --rounds {given.rounds} --json FILE"
+    command += f" --target {plan.target} --rounds {plan.rounds} --json FILE"
+    command += f" --limit {plan.limit}" if plan.limit else ""
     run = _run_of(load_bundle(None), command, argparse.Namespace(bundle=None))
-    return run | {"threads": 1, "share_of_time_stolen": stolen.share()}, records
+    told = {"engines": found.engines, "left_out": found.left_out, "threads": 1}
+    told |= _settings(given) | {"share_of_time_stolen": stolen.share()}
+    return run | told, found.records
 
 
 def _footprint(

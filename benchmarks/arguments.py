@@ -175,13 +175,20 @@ def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--bundle", type=Path, metavar="DIR", help="this one, signed or not")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
     peers = commands.add_parser(
-        "peers", help="time a clip through ours and through what a user would build"
+        "peers",
+        help="ours beside what a user would build: time, memory, size, accuracy",
     )
     add = peers.add_argument
     add("--clip", type=Path, required=True, metavar="FILE", help="the video")
     add("--data", type=Path, required=True, metavar="ROOT", help="the peers' models")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
-    add("--target", choices=TARGETS, help="which of our graphs (default: cpu-int8)")
+    add(
+        "--target",
+        choices=TARGETS,
+        default="cpu-int8",
+        help="which of our graphs (default: %(default)s)",
+    )
+    add("--limit", type=_positive, metavar="N", help="as for accuracy")
     add("--rounds", type=_positive, default=ROUNDS, metavar="N", help="(%(default)s)")
     footprint = commands.add_parser(
         "footprint", help="sizes, import, first estimate, memory, processor's share"
