@@ -96,6 +96,7 @@ def _measured(
     count = len(late_ms)
     figures = {
         "p50_ms": float(np.median(late_ms)),
+        "p95_ms": float(np.percentile(late_ms, 95)),
         "p99_ms": float(np.percentile(late_ms, 99)),
         "misses": float(np.mean(late_ms > BUDGET_MS)),
         "cpu_share": share,
