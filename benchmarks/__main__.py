@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from benchmarks.accuracy import SETS, Examples, measure_accuracy
@@ -18,6 +19,7 @@ from benchmarks.beside import Plan, measure_beside
 from benchmarks.compare import measure_differences
 from benchmarks.engines import measure_engines
 from benchmarks.footprint import measure_footprint
+from benchmarks.gate import BASELINE, find_slower, measure_baseline, measure_ratios
 from benchmarks.graphs import measure_graphs
 from benchmarks.latency import LatencyPlan, Way, measure_latency
 from benchmarks.limit import measure_limit
@@ -332,6 +334,23 @@ def _regressions(given: argparse.Namespace, progress: Progress) -> int:
     return 1 if found else 0
 
 
+def _gate(given: argparse.Namespace, progress: Progress) -> int:
+    """Print which ratios grew, return 1 when one did; or write a baseline."""
+    measure = partial(measure_ratios, progress)
+    machine = machine_info()
+    if given.json is None:
+        slower = find_slower(load_result(BASELINE), machine["system"], measure)
+        print("\n".join(map(str, slower)) or "gate: nothing is slower")
+        return 1 if slower else 0
+    check_writable(given.json)
+    records = measure_baseline(measure)
+    command = "python -m benchmarks gate --json FILE"
+    run = _run_of(load_bundle(None), command, argparse.Namespace(bundle=None))
+    save_result(given.json, Result(machine, run | {"threads": 1}, tuple(records)))
+    print(render(records))
+    return 0
+
+
 def _peer_int8(given: argparse.Namespace, progress: Progress) -> int:
     quantize_peer(given.file, given.data, given.out, progress)
     print(given.out)
@@ -360,6 +379,7 @@ _MEASURES = {
 """Commands that write records and print them."""
 _OTHERS = {
     "card": _card,
+    "gate": _gate,
     "peer-int8": _peer_int8,
     "regressions": _regressions,
     "roofline": _roofline,

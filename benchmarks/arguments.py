@@ -155,6 +155,12 @@ def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add = regressions.add_argument
     add("old", type=Path, metavar="OLD", help="result file")
     add("new", type=Path, metavar="NEW", help="result file of the same machine")
+    gate = commands.add_parser(
+        "gate", help="the short check of every change: ratios against the baseline"
+    )
+    gate.add_argument(
+        "--json", type=Path, metavar="FILE", help="write a baseline instead"
+    )
     latency = commands.add_parser(
         "latency", help="time a stream: stages, arrival and capture to the estimate"
     )
