@@ -25,6 +25,7 @@ from benchmarks.latency import LatencyPlan, Way, measure_latency
 from benchmarks.limit import measure_limit
 from benchmarks.model_card import write_card
 from benchmarks.peers.int8 import quantize_peer
+from benchmarks.plots import write_page
 from benchmarks.progress import Progress
 from benchmarks.records import (
     Record,
@@ -62,6 +63,8 @@ from training.provenance import machine_info, source_commit
 
 SCHEMA = 1
 """Version of the result file's layout."""
+_NO_BUNDLE = argparse.Namespace(bundle=None)
+"""What is given where the shipped bundle runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -207,7 +210,7 @@ def _peers(
     command = f"python -m benchmarks peers --clip {given.clip.name} --data ROOT"
     command += f" --target {plan.target} --rounds {plan.rounds} --json FILE"
     command += f" --limit {plan.limit}" if plan.limit else ""
-    run = _run_of(load_bundle(None), command, argparse.Namespace(bundle=None))
+    run = _run_of(load_bundle(None), command, _NO_BUNDLE)
     told = {"engines": found.engines, "left_out": found.left_out, "threads": 1}
     told |= _settings(given) | {"share_of_time_stolen": stolen.share()}
     return run | told, found.records
@@ -220,7 +223,7 @@ def _footprint(
     records = measure_footprint(given.wheel, given.seconds, progress)
     command = f"python -m benchmarks footprint --seconds {given.seconds}"
     command += " --wheel FILE" if given.wheel else ""
-    run = _run(f"{command} --json FILE")
+    run = _run_of(load_bundle(None), f"{command} --json FILE", _NO_BUNDLE)
     return run | {"share_of_time_stolen": stolen.share()}, records
 
 
@@ -345,9 +348,15 @@ def _gate(given: argparse.Namespace, progress: Progress) -> int:
     check_writable(given.json)
     records = measure_baseline(measure)
     command = "python -m benchmarks gate --json FILE"
-    run = _run_of(load_bundle(None), command, argparse.Namespace(bundle=None))
+    run = _run_of(load_bundle(None), command, _NO_BUNDLE)
     save_result(given.json, Result(machine, run | {"threads": 1}, tuple(records)))
     print(render(records))
+    return 0
+
+
+def _plots(given: argparse.Namespace, progress: Progress) -> int:
+    del given, progress  # there is nothing to choose, and it takes no time
+    print("\n".join(map(str, write_page())))
     return 0
 
 
@@ -381,6 +390,7 @@ _OTHERS = {
     "card": _card,
     "gate": _gate,
     "peer-int8": _peer_int8,
+    "plots": _plots,
     "regressions": _regressions,
     "roofline": _roofline,
     "soak": _soak,

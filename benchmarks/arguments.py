@@ -155,6 +155,9 @@ def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add = regressions.add_argument
     add("old", type=Path, metavar="OLD", help="result file")
     add("new", type=Path, metavar="NEW", help="result file of the same machine")
+    commands.add_parser(
+        "plots", help="write tables and pictures of docs/benchmarks.md from the results"
+    )
     gate = commands.add_parser(
         "gate", help="the short check of every change: ratios against the baseline"
     )

@@ -47,12 +47,13 @@ def resident():
 clock = SystemClock()
 drawn = draw(0)
 pictures = sum(i.data.nbytes for i in drawn.items if hasattr(i, "data"))
-with AffectStream(LoopedSource(drawn, clock), purpose="research"):
+with AffectStream(LoopedSource(drawn, clock), purpose="research") as stream:
     clock.sleep_until(clock.now_ns() + 3 * NS_PER_S)
     before, start_ns = used(), clock.now_ns()
     clock.sleep_until(start_ns + int(float(sys.argv[1]) * NS_PER_S))
     share = (used() - before) / ((clock.now_ns() - start_ns) / NS_PER_S)
-    print(json.dumps({"share": share, "bytes": resident() - pictures}))
+    told = {"share": share, "bytes": resident() - pictures}
+    print(json.dumps(told | {"target": stream.info.target}))
 """
 
 
@@ -86,10 +87,11 @@ def measure_footprint(
         told_of = json.loads(run_fresh(_RUNNING, str(seconds)))
     spent_s = (clock.now_ns() - start_ns) / NS_PER_S
     after_j = read_energy_j(root)
-    stage = "stream at 30 Hz"
+    stage, target = "stream at 30 Hz", told_of["target"]
+    memory = f"{stage}, resident memory"
     records += [
-        Record("cpu_share", told_of["share"], stage=stage),
-        Record("bytes", told_of["bytes"], stage=f"{stage}, resident memory"),
+        Record("cpu_share", told_of["share"], stage=stage, target=target),
+        Record("bytes", told_of["bytes"], stage=memory, target=target),
     ]
     if before_j is not None and after_j is not None:
         watt = (after_j - before_j) / spent_s

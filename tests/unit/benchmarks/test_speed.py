@@ -19,6 +19,7 @@ from benchmarks.scale import ScalePlan, measure_scale
 from edge_affect.clock import NS_PER_S, SimClock
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import DataError
+from edge_affect.labels import TARGETS
 from edge_affect.types import AudioChunk, Frame
 
 
@@ -136,6 +137,8 @@ def test_footprint_counts_files_and_runs_fresh_processes(
     [first] = _values(records, "p50_ms", "process start to first estimate")
     assert 0 < imported < first
     assert _values(records, "cpu_share", "stream at 30 Hz")[0] > 0
+    [target] = {r.target for r in records if r.stage == "stream at 30 Hz"}
+    assert target in TARGETS
     assert _values(records, "bytes", "stream at 30 Hz, resident memory")[0] > 5e7
     assert not [r for r in records if r.metric == "watt"]
     with pytest.raises(DataError, match="expected a wheel"):
