@@ -21,7 +21,7 @@ from benchmarks.engines import measure_engines
 from benchmarks.footprint import measure_footprint
 from benchmarks.gate import BASELINE, find_slower, measure_baseline, measure_ratios
 from benchmarks.graphs import measure_graphs
-from benchmarks.latency import LatencyPlan, Way, measure_latency
+from benchmarks.latency import LatencyPlan, measure_latency
 from benchmarks.limit import measure_limit
 from benchmarks.model_card import write_card
 from benchmarks.peers.int8 import quantize_peer
@@ -52,11 +52,11 @@ from benchmarks.soak.rows import render_rows
 from benchmarks.subject import Subject, open_subject
 from benchmarks.table import render
 from benchmarks.targets import measure_targets
+from benchmarks.ways import Way, ways_of
 from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError
 from edge_affect.model.bundle import Bundle, load_bundle
-from edge_affect.runners.select import rivals
 from edge_affect.runners.tensorrt.libraries import open_libraries
 from training.metrics import BOOTSTRAP_DRAWS
 from training.provenance import machine_info, source_commit
@@ -177,8 +177,7 @@ def _latency(
     given: argparse.Namespace, progress: Progress
 ) -> tuple[dict[str, object], list[Record]]:
     bundle = load_bundle(given.bundle, allow_unsigned=given.bundle is not None)
-    targets = sorted(rivals(bundle), key=lambda target: target != bundle.default_target)
-    ways = [Way(given.bundle, target, n) for target in targets for n in (1, 2)]
+    ways = ways_of(bundle, given.bundle)
     plan = replace(LatencyPlan(), paced=given.frames)
     stolen = StolenTime()
     records = measure_latency(ways, plan, progress)

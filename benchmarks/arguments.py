@@ -175,7 +175,7 @@ def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=_positive,
         default=plan.paced,
         metavar="N",
-        help="estimates at 30 Hz of the default target (default: %(default)s)",
+        help="estimates at 30 Hz of each target (default: %(default)s)",
     )
     scale = commands.add_parser(
         "scale", help="time more streams in one process, other sizes and rates"

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.footprint import DEPENDENCIES
+from benchmarks.latency import COLD, COLD_STAGES
 from benchmarks.records import Record, Result, load_result
 from edge_affect.errors import DataError
 from edge_affect.labels import TARGETS
@@ -163,17 +164,16 @@ def _latency_rows(result: Result) -> Iterator[Row]:
     yield row("the same, two threads", of_ends(paced, _TWO))
     busy = _ARRIVAL.format("beside a busy core")
     yield row("beside a busy core", of_ends(busy, _ONE))
+    rested = _ARRIVAL.format("after 10 s")
+    cold = f"{COLD_STAGES[-1]}, {COLD}"
     for stage, words in (
-        ("after 10 s", "first frame after the camera rested for 10 s: median of {}"),
-        ("cold start", "load of the bundle to the first estimate, cold: median of {}"),
+        (rested, "first frame after the camera rested for 10 s"),
+        (cold, "load to the first estimate in a fresh process"),
     ):
-        rested = _ARRIVAL.format(stage) if stage.startswith("after") else stage
-        records = [r for r in result.records if r.stage == rested and r.split == _ONE]
-        if records:
-            yield row(
-                words.format(records[0].n),
-                partial(_joined, result, ("p50_ms",), rested, _ONE),
-            )
+        found = [r for r in result.records if (r.stage, r.split) == (stage, _ONE)]
+        if found:
+            cells = partial(_joined, result, ("p50_ms",), stage, _ONE)
+            yield row(f"{words}: median of {found[0].n}", cells)
     stages = ("locate", "align", "face", "affect", "step")
 
     def of_stages(target: str) -> str:
