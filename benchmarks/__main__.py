@@ -10,19 +10,22 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from benchmarks.accuracy import SETS, Examples, measure_accuracy
 from benchmarks.arguments import build_parser
-from benchmarks.beside import measure_beside
+from benchmarks.beside import Plan, measure_beside
 from benchmarks.compare import measure_differences
 from benchmarks.engines import measure_engines
 from benchmarks.footprint import measure_footprint
+from benchmarks.gate import BASELINE, find_slower, measure_baseline, measure_ratios
 from benchmarks.graphs import measure_graphs
-from benchmarks.latency import LatencyPlan, Way, measure_latency
+from benchmarks.latency import LatencyPlan, measure_latency
 from benchmarks.limit import measure_limit
 from benchmarks.model_card import write_card
 from benchmarks.peers.int8 import quantize_peer
+from benchmarks.plots import write_page
 from benchmarks.progress import Progress
 from benchmarks.records import (
     Record,
@@ -49,17 +52,19 @@ from benchmarks.soak.rows import render_rows
 from benchmarks.subject import Subject, open_subject
 from benchmarks.table import render
 from benchmarks.targets import measure_targets
+from benchmarks.ways import Way, ways_of
 from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError
 from edge_affect.model.bundle import Bundle, load_bundle
-from edge_affect.runners.select import rivals
 from edge_affect.runners.tensorrt.libraries import open_libraries
 from training.metrics import BOOTSTRAP_DRAWS
 from training.provenance import machine_info, source_commit
 
 SCHEMA = 1
 """Version of the result file's layout."""
+_NO_BUNDLE = argparse.Namespace(bundle=None)
+"""What is given where the shipped bundle runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -173,8 +178,7 @@ def _latency(
     given: argparse.Namespace, progress: Progress
 ) -> tuple[dict[str, object], list[Record]]:
     bundle = load_bundle(given.bundle, allow_unsigned=given.bundle is not None)
-    targets = sorted(rivals(bundle), key=lambda target: target != bundle.default_target)
-    ways = [Way(given.bundle, target, n) for target in targets for n in (1, 2)]
+    ways = ways_of(bundle, given.bundle)
     plan = replace(LatencyPlan(), paced=given.frames)
     stolen = StolenTime()
     records = measure_latency(ways, plan, progress)
@@ -198,12 +202,18 @@ def _scale(
 def _peers(
     given: argparse.Namespace, progress: Progress
 ) -> tuple[dict[str, object], list[Record]]:
-    stolen, target = StolenTime(), given.target or "cpu-int8"
-    records = measure_beside(given.clip, given.data, target, given.rounds, progress)
+    stolen = StolenTime()
+    plan = Plan(given.clip, given.data, given.target, given.rounds, given.limit)
+    found = measure_beside(plan, progress)
+    for name, why in found.left_out.items():
+        print(f"benchmarks: {name} is left out: {why}", file=sys.stderr)
     command = f"python -m benchmarks peers --clip {given.clip.name} --data ROOT"
-    command += f" --target {target} --rounds {given.rounds} --json FILE"
-    run = _run_of(load_bundle(None), command, argparse.Namespace(bundle=None))
-    return run | {"threads": 1, "share_of_time_stolen": stolen.share()}, records
+    command += f" --target {plan.target} --rounds {plan.rounds} --json FILE"
+    command += f" --limit {plan.limit}" if plan.limit else ""
+    run = _run_of(load_bundle(None), command, _NO_BUNDLE)
+    told = {"engines": found.engines, "left_out": found.left_out, "threads": 1}
+    told |= _settings(given) | {"share_of_time_stolen": stolen.share()}
+    return run | told, found.records
 
 
 def _footprint(
@@ -213,7 +223,7 @@ def _footprint(
     records = measure_footprint(given.wheel, given.seconds, progress)
     command = f"python -m benchmarks footprint --seconds {given.seconds}"
     command += " --wheel FILE" if given.wheel else ""
-    run = _run(f"{command} --json FILE")
+    run = _run_of(load_bundle(None), f"{command} --json FILE", _NO_BUNDLE)
     return run | {"share_of_time_stolen": stolen.share()}, records
 
 
@@ -327,6 +337,29 @@ def _regressions(given: argparse.Namespace, progress: Progress) -> int:
     return 1 if found else 0
 
 
+def _gate(given: argparse.Namespace, progress: Progress) -> int:
+    """Print which ratios grew, return 1 when one did; or write a baseline."""
+    measure = partial(measure_ratios, progress)
+    machine = machine_info()
+    if given.json is None:
+        slower = find_slower(load_result(BASELINE), machine["system"], measure)
+        print("\n".join(map(str, slower)) or "gate: nothing is slower")
+        return 1 if slower else 0
+    check_writable(given.json)
+    records = measure_baseline(measure)
+    command = "python -m benchmarks gate --json FILE"
+    run = _run_of(load_bundle(None), command, _NO_BUNDLE)
+    save_result(given.json, Result(machine, run | {"threads": 1}, tuple(records)))
+    print(render(records))
+    return 0
+
+
+def _plots(given: argparse.Namespace, progress: Progress) -> int:
+    del given, progress  # there is nothing to choose, and it takes no time
+    print("\n".join(map(str, write_page())))
+    return 0
+
+
 def _peer_int8(given: argparse.Namespace, progress: Progress) -> int:
     quantize_peer(given.file, given.data, given.out, progress)
     print(given.out)
@@ -355,7 +388,9 @@ _MEASURES = {
 """Commands that write records and print them."""
 _OTHERS = {
     "card": _card,
+    "gate": _gate,
     "peer-int8": _peer_int8,
+    "plots": _plots,
     "regressions": _regressions,
     "roofline": _roofline,
     "soak": _soak,

@@ -155,6 +155,15 @@ def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add = regressions.add_argument
     add("old", type=Path, metavar="OLD", help="result file")
     add("new", type=Path, metavar="NEW", help="result file of the same machine")
+    commands.add_parser(
+        "plots", help="write tables and pictures of docs/benchmarks.md from the results"
+    )
+    gate = commands.add_parser(
+        "gate", help="the short check of every change: ratios against the baseline"
+    )
+    gate.add_argument(
+        "--json", type=Path, metavar="FILE", help="write a baseline instead"
+    )
     latency = commands.add_parser(
         "latency", help="time a stream: stages, arrival and capture to the estimate"
     )
@@ -166,7 +175,7 @@ def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=_positive,
         default=plan.paced,
         metavar="N",
-        help="estimates at 30 Hz of the default target (default: %(default)s)",
+        help="estimates at 30 Hz of each target (default: %(default)s)",
     )
     scale = commands.add_parser(
         "scale", help="time more streams in one process, other sizes and rates"
@@ -175,13 +184,20 @@ def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--bundle", type=Path, metavar="DIR", help="this one, signed or not")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
     peers = commands.add_parser(
-        "peers", help="time a clip through ours and through what a user would build"
+        "peers",
+        help="ours beside what a user would build: time, memory, size, accuracy",
     )
     add = peers.add_argument
     add("--clip", type=Path, required=True, metavar="FILE", help="the video")
     add("--data", type=Path, required=True, metavar="ROOT", help="the peers' models")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
-    add("--target", choices=TARGETS, help="which of our graphs (default: cpu-int8)")
+    add(
+        "--target",
+        choices=TARGETS,
+        default="cpu-int8",
+        help="which of our graphs (default: %(default)s)",
+    )
+    add("--limit", type=_positive, metavar="N", help="as for accuracy")
     add("--rounds", type=_positive, default=ROUNDS, metavar="N", help="(%(default)s)")
     footprint = commands.add_parser(
         "footprint", help="sizes, import, first estimate, memory, processor's share"

@@ -1,13 +1,15 @@
 """The same clip through ours and through what a user would build, in turns.
 
-One thread each. Ours is the whole stream, record of health and all, without sound,
-which the others do not hear either; theirs are the networks and what lies between.
+One thread each, and each of a peer's networks by whatever runs it faster here. Ours is
+the whole stream, record of health and all, without sound, which the others do not hear
+either; theirs are the networks and what lies between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,71 +17,129 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.clip_faces import frames_of
-from benchmarks.peers.mobilefacenet import MobileFaceNet
+from benchmarks.clip_runs import (
+    Pictures,
+    load_ours,
+    pictures_of,
+    run_following,
+    run_ours,
+    run_peer,
+)
+from benchmarks.footprint import DEPENDENCIES, installed_bytes, own_bytes
+from benchmarks.fresh import run_fresh
+from benchmarks.peers.chains import (
+    KINDS,
+    Choice,
+    Kind,
+    choose_engines,
+    left_out,
+    packages_of,
+)
+from benchmarks.photos import measure_photos
 from benchmarks.progress import Progress
 from benchmarks.records import Record
-from edge_affect.affect_model import AffectModel
-from edge_affect.clock import NS_PER_MS, NS_PER_S, SystemClock
+from benchmarks.split import Split
+from benchmarks.subject import open_subject
+from benchmarks.votes import measure_ferplus
+from edge_affect.clock import NS_PER_MS
 from edge_affect.config import StreamConfig
 from edge_affect.errors import DataError
-from edge_affect.realtime.stream import AffectStream
-from edge_affect.testing import ScriptedSource
-from edge_affect.types import Frame
 from training.metrics import bootstrap
 
 ROUNDS = 5
 """Times that the clip goes through each, in an order that turns round every time."""
 OURS = "ours-s"
-EVERY_FRAME = "yunet + fer_mobilefacenet_int8"
-AT_OUR_PACE = "the same, detecting as often as ours"
-_FPS = 30
+SELDOM = ", detecting as often as ours"
+"""Ends the name of a peer whose detector runs as seldom as ours."""
+SETS = (
+    ("ferplus", "valid.csv", measure_ferplus),
+    ("photos", "train.csv", measure_photos),
+)
+"""Sets whose faces all of them read, where they are there."""
+_ACCURACY = ("accuracy", "balanced_accuracy", "macro_f1")
+_RESIDENT = """
+import sys
+from benchmarks.clip_runs import resident_bytes
+print(resident_bytes(*sys.argv[1:]))
+"""
 
-Pictures = Sequence[NDArray[np.uint8]]
-Chain = Callable[[Pictures], list[int]]
+Run = Callable[[Pictures], list[int]]
 """Takes a clip; returns what each frame took, ns."""
 
 
-def measure_beside(
-    clip: Path, data: Path, target: str, rounds: int, progress: Progress
-) -> list[Record]:
-    """Return the time of a frame in each chain, and its ratio to ours.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured."""
 
-    Args:
-        clip: A video.
-        data: Data root with the peers' models.
-        target: Which of the shipped bundle's graphs run.
-        rounds: Times that the clip goes through each.
-        progress: Told what is going on.
+    clip: Path
+    """A video that begins with a face."""
+    data: Path
+    """Data root with the peers' models."""
+    target: str = "cpu-int8"
+    """Which of the shipped bundle's graphs run."""
+    rounds: int = ROUNDS
+    limit: int | None = None
+    """Pictures of each set at most; None for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What came out."""
+
+    records: list[Record]
+    engines: dict[str, tuple[str, str]]
+    """Peer → what runs its detector and its recogniser."""
+    left_out: dict[str, str]
+    """Peer that is not measured → why."""
+
+
+def measure_beside(plan: Plan, progress: Progress) -> Beside:
+    """Return time, memory, install size and accuracy of ours and of each peer.
 
     Raises:
-        DataError: The clip or a model is missing or cannot be read.
+        DataError: The clip cannot be read or begins without a face; no peer is there.
     """
-    pictures = [picture for _, picture in frames_of(clip)]
-    if not pictures:
-        raise DataError(f"{clip.name}: has no frames; expected a video")
-    model = AffectModel.load(purpose="research", backend="onnxruntime", target=target)
-    pace = StreamConfig(purpose="research").detect_every
-    peer = MobileFaceNet(data)
-    chains: dict[str, Chain] = {
-        OURS: lambda clip: _ours(model, clip),
-        EVERY_FRAME: lambda clip: _peer(peer, clip, 1),
-        AT_OUR_PACE: lambda clip: _peer(peer, clip, pace),
-    }
+    pictures = pictures_of(plan.clip)
+    missing = dict(left_out(plan.data))
+    kinds = [kind for kind in KINDS if kind.name not in missing]
+    if not kinds:
+        raise DataError(f"{plan.data}: got no peer; " + "; ".join(missing.values()))
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        taken = _in_turns(chains, pictures, rounds, progress)
+        chosen = {kind: choose_engines(kind, plan.data, pictures[0]) for kind in kinds}
+        records = [
+            *_times(plan, pictures, chosen, progress),
+            *_tried(plan, chosen),
+            *_sizes(plan, chosen, progress),
+        ]
     finally:
         cv2.setNumThreads(threads)
-        model.close()
-    return [
-        record for name in chains for record in _records(name, taken, clip.name, target)
-    ]
+    records += _accuracy(plan, progress)
+    engines = {kind.name: choice.engines for kind, choice in chosen.items()}
+    return Beside(records, engines, missing)
 
 
-def _in_turns(
-    chains: dict[str, Chain], pictures: Pictures, rounds: int, progress: Progress
+def _times(
+    plan: Plan, pictures: Pictures, chosen: dict[Kind, Choice], progress: Progress
+) -> Iterator[Record]:
+    pace = StreamConfig(purpose="research").detect_every
+    with closing(load_ours(plan.target)) as model:
+        chains: dict[str, Run] = {OURS: partial(run_ours, model)}
+        for kind, choice in chosen.items():
+            peer = kind.open(plan.data, choice.engines)
+            if kind.follows:
+                chains[kind.name] = partial(run_following, peer)
+                continue
+            chains[kind.name] = partial(run_peer, peer, every=1)
+            chains[f"{kind.name}{SELDOM}"] = partial(run_peer, peer, every=pace)
+        taken = run_in_turns(chains, pictures, plan.rounds, progress)
+    for name in chains:
+        yield from _of_chain(name, taken, plan)
+
+
+def run_in_turns(
+    chains: dict[str, Run], pictures: Pictures, rounds: int, progress: Progress
 ) -> dict[str, NDArray[np.float64]]:
     """Return ``(rounds, frames)`` ms of each chain; the first round is thrown away."""
     names = list(chains)
@@ -90,18 +150,20 @@ def _in_turns(
     return {n: np.array(rows[1:], np.float64) / NS_PER_MS for n, rows in taken.items()}
 
 
-def _records(
-    name: str, taken: dict[str, NDArray[np.float64]], clip: str, target: str
-) -> list[Record]:
+def _of_chain(
+    name: str, taken: dict[str, NDArray[np.float64]], plan: Plan
+) -> Iterator[Record]:
     times_ms = taken[name]
-    of = target if name == OURS else None
+    of = plan.target if name == OURS else None
     figures = {
         "p50_ms": float(np.median(times_ms)),
+        "p95_ms": float(np.percentile(times_ms, 95)),
         "p99_ms": float(np.percentile(times_ms, 99)),
         "mean_ms": float(times_ms.mean()),
     }
-    about = partial(Record, set="clip", split=clip, model=name, target=of)
-    records = [about(m, value, n=times_ms.size) for m, value in figures.items()]
+    about = partial(Record, set="clip", split=plan.clip.name, model=name, target=of)
+    for metric, value in figures.items():
+        yield about(metric, value, n=times_ms.size)
     if name != OURS:
         means = {n: taken[n].mean(axis=1) for n in (name, OURS)}
         ratio = bootstrap(
@@ -110,35 +172,49 @@ def _records(
         )
         low, high = ratio.low, ratio.high
         told = about("ratio", ratio.value, n=len(times_ms), low=low, high=high)
-        records.append(replace(told, against=OURS))
-    return records
+        yield replace(told, against=OURS)
 
 
-def _ours(model: AffectModel, pictures: Pictures) -> list[int]:
-    clock = SystemClock()
-    script = []
-    for number, picture in enumerate(pictures):
-        t_ns = NS_PER_S + number * NS_PER_S // _FPS
-        script.append((t_ns, Frame(picture, t_ns, t_ns, number)))
-    taken = []
-    with AffectStream(ScriptedSource(script), model=model) as stream:
-        estimates = iter(stream)
-        for _ in pictures:
-            start_ns = clock.now_ns()
-            next(estimates)
-            taken.append(clock.now_ns() - start_ns)
-    return taken
+def _tried(plan: Plan, chosen: dict[Kind, Choice]) -> Iterator[Record]:
+    """Yield what each part took by each engine."""
+    for kind, choice in chosen.items():
+        for (part, engine), taken_ms in choice.tried_ms.items():
+            yield Record(
+                "p50_ms",
+                taken_ms,
+                set="clip",
+                split=plan.clip.name,
+                stage=f"{part} by {engine}",
+                model=kind.name,
+            )
 
 
-def _peer(peer: MobileFaceNet, pictures: Pictures, every: int) -> list[int]:
-    """Read each picture; the face is looked for in every so many of them."""
-    clock = SystemClock()
-    taken, points = [], None
-    for number, picture in enumerate(pictures):
-        start_ns = clock.now_ns()
-        if points is None or number % every == 0:
-            points = peer.find(picture)
-        if points is not None:
-            peer.read(picture, points)
-        taken.append(clock.now_ns() - start_ns)
-    return taken
+def _sizes(
+    plan: Plan, chosen: dict[Kind, Choice], progress: Progress
+) -> Iterator[Record]:
+    """Yield resident memory, and the size of what is installed."""
+    where = str(plan.clip), str(plan.data)
+    ours = own_bytes() + sum(map(installed_bytes, DEPENDENCIES))
+    for _ in progress.track(range(1), 1, "memory of ours"):
+        resident = int(run_fresh(_RESIDENT, *where, OURS, plan.target))
+    about = partial(Record, model=OURS, target=plan.target)
+    yield about("bytes", resident, stage="resident memory")
+    yield about("bytes", ours, stage="installed, with what it needs")
+    for kind, choice in progress.track(chosen.items(), len(chosen), "memory of peers"):
+        resident = int(run_fresh(_RESIDENT, *where, kind.name, *choice.engines))
+        files = sum((plan.data / file).stat().st_size for file in kind.needed)
+        packages = sum(map(installed_bytes, packages_of(choice.engines)))
+        about = partial(Record, model=kind.name)
+        yield about("bytes", resident, stage="resident memory")
+        yield about("bytes", files + packages, stage="installed, with what it needs")
+
+
+def _accuracy(plan: Plan, progress: Progress) -> Iterator[Record]:
+    """Yield how often ours and the peers are right, on the same pictures."""
+    subject = open_subject(None, plan.target)
+    for name, table, measure in SETS:
+        if (plan.data / name / table).is_file():
+            split = Split(subject, name, "valid", "face", plan.limit)
+            for record in measure(split, plan.data, progress):
+                if record.head == "expression" and record.metric in _ACCURACY:
+                    yield record

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import edge_affect
+from benchmarks.fresh import end_fresh, run_fresh, start_fresh
 from benchmarks.progress import Progress
 from benchmarks.records import Record
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SystemClock
@@ -49,12 +47,13 @@ def resident():
 clock = SystemClock()
 drawn = draw(0)
 pictures = sum(i.data.nbytes for i in drawn.items if hasattr(i, "data"))
-with AffectStream(LoopedSource(drawn, clock), purpose="research"):
+with AffectStream(LoopedSource(drawn, clock), purpose="research") as stream:
     clock.sleep_until(clock.now_ns() + 3 * NS_PER_S)
     before, start_ns = used(), clock.now_ns()
     clock.sleep_until(start_ns + int(float(sys.argv[1]) * NS_PER_S))
     share = (used() - before) / ((clock.now_ns() - start_ns) / NS_PER_S)
-    print(json.dumps({"share": share, "bytes": resident() - pictures}))
+    told = {"share": share, "bytes": resident() - pictures}
+    print(json.dumps(told | {"target": stream.info.target}))
 """
 
 
@@ -85,13 +84,14 @@ def measure_footprint(
     clock = SystemClock()
     start_ns = clock.now_ns()
     for _ in progress.track(range(1), 1, "stream at 30 Hz"):
-        told_of = json.loads(_run(_RUNNING, str(seconds)))
+        told_of = json.loads(run_fresh(_RUNNING, str(seconds)))
     spent_s = (clock.now_ns() - start_ns) / NS_PER_S
     after_j = read_energy_j(root)
-    stage = "stream at 30 Hz"
+    stage, target = "stream at 30 Hz", told_of["target"]
+    memory = f"{stage}, resident memory"
     records += [
-        Record("cpu_share", told_of["share"], stage=stage),
-        Record("bytes", told_of["bytes"], stage=f"{stage}, resident memory"),
+        Record("cpu_share", told_of["share"], stage=stage, target=target),
+        Record("bytes", told_of["bytes"], stage=memory, target=target),
     ]
     if before_j is not None and after_j is not None:
         watt = (after_j - before_j) / spent_s
@@ -106,15 +106,23 @@ def _sizes(wheel: Path | None) -> Iterator[Record]:
         except OSError as error:
             raise DataError(f"{wheel}: {error.strerror}; expected a wheel") from error
         yield Record("bytes", size, stage="wheel")
+    yield Record("bytes", own_bytes(), stage="installed edge_affect")
+    for name in DEPENDENCIES:
+        yield Record("bytes", installed_bytes(name), stage=f"installed {name}")
+
+
+def own_bytes() -> int:
+    """Return the size of our own package without compiled files."""
     package = Path(edge_affect.__file__).parent
     files = [p for p in package.rglob("*") if "__pycache__" not in p.parts]
-    own = sum(p.stat().st_size for p in files if p.is_file())
-    yield Record("bytes", own, stage="installed edge_affect")
-    for name in DEPENDENCIES:
-        listed = metadata.files(name) or []
-        paths = [Path(str(one.locate())) for one in listed]
-        size = sum(p.stat().st_size for p in paths if p.is_file())
-        yield Record("bytes", size, stage=f"installed {name}")
+    return sum(p.stat().st_size for p in files if p.is_file())
+
+
+def installed_bytes(name: str) -> int:
+    """Return the size of the files that an installed package lists as its own."""
+    listed = metadata.files(name) or []
+    paths = [Path(str(one.locate())) for one in listed]
+    return sum(p.stat().st_size for p in paths if p.is_file())
 
 
 def read_energy_j(root: Path) -> float | None:
@@ -138,32 +146,8 @@ def _fresh_ms(code: str) -> float:
     """Return what ``code`` prints as seconds, or how long it takes to print a word."""
     clock = SystemClock()
     start_ns = clock.now_ns()
-    with _started(code) as process:
+    with start_fresh(code) as process:
         said = process.stdout.readline() if process.stdout else ""
         spent_ms = (clock.now_ns() - start_ns) / NS_PER_MS
-        _ended(process)
+        end_fresh(process)
     return 1e3 * float(said) if said[:1].isdigit() else spent_ms
-
-
-def _run(code: str, *arguments: str) -> str:
-    """Return what a fresh process prints until it ends."""
-    with _started(code, *arguments) as process:
-        return _ended(process)
-
-
-def _started(code: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
-        [sys.executable, "-c", code, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
-    )
-
-
-def _ended(process: subprocess.Popen[str]) -> str:
-    said, told = process.communicate()
-    if process.returncode:
-        lines = told.strip().splitlines()
-        raise DataError(f"footprint: a process failed: {lines[-1] if lines else '?'}")
-    return said

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.expressions import CLASSES, beside_peer, class_figures, classes_of
-from benchmarks.peers import mobilefacenet
+from benchmarks.peers.expressions import Recogniser, recognisers_in
 from benchmarks.progress import Progress
 from benchmarks.records import Record
 from benchmarks.split import Ints, Split
 from benchmarks.subject import known_classes, read_pictures
 from training.data.photos import Photos, load_photos
 from training.metrics import balanced_accuracy
-from training.teachers import yunet
 
 PHOTO_CLASSES = ("neutral", "anger", "disgust", "happiness", "sadness", "surprise")
 """Classes of the photographs that have enough pictures."""
@@ -41,16 +40,14 @@ def measure_photos(split: Split, data: Path, progress: Progress) -> list[Record]
     estimate = known_classes(readings.expression, CLASSES)
     at = split.at("locator+face")
     records += class_figures(at, _METRICS, truth, estimate)
-    needed = (mobilefacenet.MODEL, yunet.MODEL)
-    if not split.peers or not all((data / model).is_file() for model in needed):
-        return records
-    its = _read(mobilefacenet.MobileFaceNet(data), photos, names, progress)
-    told = (mobilefacenet.NAME, its)
-    return records + beside_peer(at, _METRICS, truth, estimate, told)
+    for known in recognisers_in(data) if split.peers else ():
+        told = (known.name, _read(known.open(data), photos, names, progress))
+        records += beside_peer(at, _METRICS, truth, estimate, told)
+    return records
 
 
 def _read(
-    peer: mobilefacenet.MobileFaceNet,
+    peer: Recogniser,
     photos: Photos,
     names: list[str],
     progress: Progress,

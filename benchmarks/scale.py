@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.arrivals import Delays
-from benchmarks.latency import FPS, SEED, WARM_UP, Way
+from benchmarks.latency import FPS, SEED, WARM_UP
 from benchmarks.looped import LATENCY_NS, Drawn, LoopedSource, draw
 from benchmarks.progress import Progress
 from benchmarks.records import Record
+from benchmarks.ways import Way
 from edge_affect.affect_model import AffectModel
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SystemClock
 from edge_affect.realtime.stream import AffectStream
@@ -96,6 +97,7 @@ def _measured(
     count = len(late_ms)
     figures = {
         "p50_ms": float(np.median(late_ms)),
+        "p95_ms": float(np.percentile(late_ms, 95)),
         "p99_ms": float(np.percentile(late_ms, 99)),
         "misses": float(np.mean(late_ms > BUDGET_MS)),
         "cpu_share": share,

@@ -16,7 +16,7 @@ from benchmarks.expressions import (
     mean_of,
     read_face_crops,
 )
-from benchmarks.peers import mobilefacenet
+from benchmarks.peers.expressions import recognisers_in
 from benchmarks.progress import Progress
 from benchmarks.records import Record
 from benchmarks.split import Floats, Ints, Split
@@ -30,7 +30,6 @@ from training.metrics import (
     ece,
     macro_f1,
 )
-from training.teachers import yunet
 
 _METRICS = {"accuracy": accuracy, "macro_f1": macro_f1}
 
@@ -39,7 +38,7 @@ def measure_ferplus(split: Split, data: Path, progress: Progress) -> list[Record
     """Measure expression and its calibration against the crowd's votes.
 
     Beside all pictures stand those that the published majority protocol keeps (Barsoum
-    et al., 2016), those whose votes tie, and a peer on the pictures of its classes.
+    et al., 2016), those whose votes tie, and peers on the pictures of their classes.
     """
     if "expression" not in split.subject.manifest.heads:
         return []
@@ -58,7 +57,7 @@ def measure_ferplus(split: Split, data: Path, progress: Progress) -> list[Record
         part = replace(split.at("face"), part=f"{split.part} {name}")
         if kept.any():
             records += class_figures(part, _METRICS, truth[kept], estimate[kept])
-    return records + _peer(split.at("face"), data, faces, (truth, estimate), progress)
+    return records + _peers(split.at("face"), data, faces, (truth, estimate), progress)
 
 
 def _calibration(
@@ -86,30 +85,30 @@ def _calibration(
     ]
 
 
-def _peer(
+def _peers(
     split: Split,
     data: Path,
     faces: FerPlus,
     ours: tuple[Ints, Ints],
     progress: Progress,
 ) -> list[Record]:
-    needed = (mobilefacenet.MODEL, yunet.MODEL)
-    if not split.peers or not all((data / model).is_file() for model in needed):
-        return []
-    peer = mobilefacenet.MobileFaceNet(data)
-    names = faces.names
-    shown = progress.track(
-        crops_of(faces.archive, names, mobilefacenet.SIZE_PX),
-        len(names),
-        f"{split.label} peer",
-    )
-    scores: Floats = np.array([peer.read_crop(crop) for crop in shown])
     truth, estimate = ours
-    its = scores.argmax(axis=1)
-    known = np.isin(truth, classes_of(mobilefacenet.CLASSES))
-    part = replace(split, part=f"{split.part} without contempt")
-    records = []
-    for at, kept in ((split, np.ones_like(known)), (part, known)):
-        told = (mobilefacenet.NAME, its[kept])
-        records += beside_peer(at, _METRICS, truth[kept], estimate[kept], told)
-    return records + class_figures(part, _METRICS, truth[known], estimate[known])
+    records, parts = [], {}
+    for known in recognisers_in(data) if split.peers else ():
+        shown = progress.track(
+            crops_of(faces.archive, faces.names, known.size_px),
+            len(faces.names),
+            f"{split.label} peer",
+        )
+        peer = known.open(data)
+        scores: Floats = np.array([peer.read_crop(crop) for crop in shown])
+        its = scores.argmax(axis=1)
+        judged = np.isin(truth, classes_of(known.classes))
+        part = replace(split, part=f"{split.part} without contempt")
+        for at, kept in ((split, np.ones_like(judged)), (part, judged)):
+            told = (known.name, its[kept])
+            records += beside_peer(at, _METRICS, truth[kept], estimate[kept], told)
+        parts[part.part] = class_figures(
+            part, _METRICS, truth[judged], estimate[judged]
+        )
+    return records + [record for figures in parts.values() for record in figures]

@@ -1,19 +1,24 @@
-"""OpenCV Zoo's expression recogniser (MobileFaceNet, int8), by ONNX Runtime."""
+"""OpenCV Zoo's expression recogniser (MobileFaceNet, int8)."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.peers.engines import ONNX_RUNTIME, open_network
 from edge_affect.labels import EXPRESSION_NAMES
 from edge_affect.sensing.align import TEMPLATE
-from training.teachers.yunet import YuNet
+from training.teachers import yunet
+from training.teachers.yunet import Marks, YuNet
 
 MODEL = Path("models") / "fer_mobilefacenet_int8.onnx"
 """In a data root."""
+NEEDED = (MODEL, yunet.MODEL)
+"""All of its files in a data root."""
 NAME = "fer_mobilefacenet_int8"
 CLASSES = (
     "anger",
@@ -38,24 +43,32 @@ _POINTS = (
 """Where its faces have eyes, nose and mouth (ArcFace's template)."""
 
 
+class Finder(Protocol):
+    """What finds the points of faces."""
+
+    def marks(self, picture: NDArray[np.uint8]) -> list[Marks]:
+        """Return the faces of ``(H, W, 3)`` uint8 BGR, the surest first."""
+
+
 class MobileFaceNet:
     """Finds a face by YuNet, warps it to its own template and reads the expression."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self, root: Path, engine: str = ONNX_RUNTIME, finder: Finder | None = None
+    ) -> None:
         """Open both networks of a data root.
+
+        Args:
+            root: The data root.
+            engine: What runs the recogniser.
+            finder: Another detector than OpenCV's YuNet.
 
         Raises:
             DataError: The detector is missing or cannot be read.
         """
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            (root / MODEL).read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+        self._network = open_network((root / MODEL).read_bytes(), engine, ("label",))
         self._known = [EXPRESSION_NAMES.index(name) for name in CLASSES]
-        self._detector = YuNet(root)
+        self._finder = finder or YuNet(root)
 
     def read_photo(self, picture: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         """Return the scores of the surest face, as ``read_crop``; None without one.
@@ -68,7 +81,7 @@ class MobileFaceNet:
 
     def find(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """Return the five points of the surest face of ``(H, W, 3)`` BGR, if any."""
-        marks = self._detector.marks(picture)
+        marks = self._finder.marks(picture)
         return marks[0].points if marks else None
 
     def read_crop(self, picture: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -81,7 +94,7 @@ class MobileFaceNet:
         """
         size = _GROWN * picture.shape[1], _GROWN * picture.shape[0]
         grown = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
-        marks = self._detector.marks(np.asarray(grown, np.uint8))
+        marks = self._finder.marks(np.asarray(grown, np.uint8))
         if not marks:
             return self.read(picture, np.array(TEMPLATE, np.float32))
         points = (marks[0].points + 0.5) / _GROWN - 0.5
@@ -97,7 +110,7 @@ class MobileFaceNet:
             picture, affine, (SIZE_PX, SIZE_PX), borderMode=cv2.BORDER_REPLICATE
         )
         image = (face[:, :, ::-1].astype(np.float32) / 255 - 0.5) / 0.5
-        given = {"data": image.transpose(2, 0, 1)[None]}
+        given = image.transpose(2, 0, 1)[None]
         scores = np.full(len(EXPRESSION_NAMES), -np.inf)
-        scores[self._known] = self._session.run(None, given)[0][0]
+        scores[self._known] = self._network(given)[0][0]
         return scores

@@ -28,8 +28,12 @@ class StageStats:
     """Times that it ran."""
     p50_ms: float
     """Median, ms, to 2 %."""
+    p90_ms: float
+    """90th percentile, ms, to 2 %."""
     p99_ms: float
     """99th percentile, ms, to 2 %."""
+    p999_ms: float
+    """99.9th percentile, ms, to 2 %; the longest where there are too few."""
     max_ms: float
     """Longest, ms."""
 
@@ -62,10 +66,12 @@ class Histogram:
     def stats(self) -> StageStats:
         """Return the figures so far."""
         return StageStats(
-            self._n,
-            self.percentile_ms(0.5),
-            self.percentile_ms(0.99),
-            self._max_ns / NS_PER_MS,
+            n=self._n,
+            p50_ms=self.percentile_ms(0.5),
+            p90_ms=self.percentile_ms(0.9),
+            p99_ms=self.percentile_ms(0.99),
+            p999_ms=self.percentile_ms(0.999),
+            max_ms=self._max_ns / NS_PER_MS,
         )
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from edge_affect.errors import DataError, missing_dependency
 from training.teachers.canonical import Canonical, read_canonical
@@ -59,6 +58,10 @@ _SEEN_PX = 256
 _WIDER = 1.5
 _ROUNDS = 2
 """Times that the square is laid anew around the landmarks."""
+_FIVE = (468, 473, 1, 61, 291)
+"""Landmarks where ``Face`` has its points: irises, nose tip, corners of the mouth."""
+_LEAST_PRESENCE = 0.5
+"""MediaPipe's default: below it a face is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,28 @@ class Landmarked:
     """Nod; positive: up."""
     roll_deg: float
     """Tilt; positive: clockwise in the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A face that is followed from frame to frame."""
+
+    landmarks: NDArray[np.float32]
+    """``(478, 3)`` as in ``Landmarked``."""
+    presence: float
+    """Likelihood that there is a face, in [0, 1]."""
+    blendshapes: NDArray[np.float32]
+    """``(52,)`` in [0, 1], see ``BLENDSHAPES``."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the face is still there."""
+        return self.presence >= _LEAST_PRESENCE
+
+    @property
+    def points(self) -> NDArray[np.float32]:
+        """The ``(5, 2)`` points to look around in the next frame."""
+        return self.landmarks[list(_FIVE), :2]
 
 
 class Landmarker:
@@ -118,15 +143,30 @@ class Landmarker:
             picture: ``(H, W, 3)`` uint8 BGR.
             points: ``(5, 2)`` where a detector found it, as ``Face`` has them.
         """
+        seen = self.follow(picture, points, _ROUNDS)
+        yaw, pitch, roll = head_pose(seen.landmarks, self._canonical)
+        return Landmarked(
+            seen.landmarks, seen.presence, seen.blendshapes, yaw, pitch, roll
+        )
+
+    def follow(
+        self, picture: NDArray[np.uint8], points: NDArray[np.float32], rounds: int = 1
+    ) -> Followed:
+        """Read a face without its pose, as MediaPipe does from frame to frame.
+
+        Args:
+            picture: ``(H, W, 3)`` uint8 BGR.
+            points: ``(5, 2)`` where it is, or was in the frame before.
+            rounds: Times that the landmarks are sought.
+        """
         square = _around(points, 2.0)
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             landmarks, presence = self._landmarks(picture, square)
             flat = landmarks[:, :2]
             square = _square(flat, flat[EYE_CORNERS[1]] - flat[EYE_CORNERS[0]])
-        seen = landmarks[_READ_BY_BLENDSHAPES, :2]
-        blendshapes = self._shapes(seen[None])[0].reshape(-1)
-        yaw, pitch, roll = head_pose(landmarks, self._canonical)
-        return Landmarked(landmarks, presence, blendshapes, yaw, pitch, roll)
+        read = landmarks[_READ_BY_BLENDSHAPES, :2]
+        blendshapes = self._shapes(read[None])[0].reshape(-1)
+        return Followed(landmarks, presence, blendshapes)
 
     def _landmarks(
         self, picture: NDArray[np.uint8], square: NDArray[np.float64]
@@ -177,6 +217,8 @@ def head_pose(
         landmarks: ``(478, 3)`` picture pixels, z away from the camera.
         canonical: MediaPipe's mean face.
     """
+    from scipy.spatial.transform import Rotation
+
     seen = landmarks[canonical.indices].astype(np.float64)
     weights = canonical.weights
     seen = seen - np.average(seen, axis=0, weights=weights)

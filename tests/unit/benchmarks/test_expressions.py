@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks import votes
 from benchmarks.diffusion import measure_diffusionfer
-from benchmarks.peers import mobilefacenet
+from benchmarks.peers import expressions, mobilefacenet
 from benchmarks.photos import measure_photos
 from benchmarks.progress import Progress
 from benchmarks.records import Record
@@ -22,7 +23,6 @@ from edge_affect.labels import EXPRESSION_NAMES
 from tests.unit.benchmarks.conftest import GREY_STEP, WriteSet
 from training.data.ferplus import NO_EXPRESSION, VOTE_NAMES
 from training.data.root import HELD_OUT_SHARE, unit_hash
-from training.teachers import yunet
 
 OURS = (
     *("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise"),
@@ -80,8 +80,13 @@ def _held_out(count: int) -> list[str]:
 @pytest.fixture
 def with_peer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Put a peer that is always neutral, and files of its name, into a root."""
-    monkeypatch.setattr(mobilefacenet, "MobileFaceNet", _Neutral)
-    for model in (mobilefacenet.MODEL, yunet.MODEL):
+    known = [
+        replace(one, open=_Neutral)
+        for one in expressions.KNOWN
+        if one.name == mobilefacenet.NAME
+    ]
+    monkeypatch.setattr(expressions, "KNOWN", known)
+    for model in mobilefacenet.NEEDED:
         path = tmp_path / "data" / model
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")

@@ -11,14 +11,17 @@ import pytest
 from benchmarks import limit
 from benchmarks.__main__ import main
 from benchmarks.footprint import measure_footprint, read_energy_j
-from benchmarks.latency import LatencyPlan, Way, measure_latency
-from benchmarks.looped import SECONDS, Drawn, LoopedSource, draw
+from benchmarks.latency import COLD, COLD_STAGES, LatencyPlan, measure_latency
+from benchmarks.looped import LATENCY_NS, SECONDS, Drawn, LoopedSource, draw
 from benchmarks.progress import Progress
 from benchmarks.records import Record, load_result
 from benchmarks.scale import ScalePlan, measure_scale
-from edge_affect.clock import NS_PER_S, SimClock
+from benchmarks.ways import Way, ways_of
+from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock
 from edge_affect.commands.terminal import Terminal
-from edge_affect.errors import DataError
+from edge_affect.errors import DataError, RunnerError
+from edge_affect.labels import TARGETS
+from edge_affect.model.bundle import load_bundle
 from edge_affect.types import AudioChunk, Frame
 
 
@@ -84,29 +87,62 @@ def test_looped_source_that_is_held_loses_frames_and_keeps_the_sound(
     assert isinstance(items[0], AudioChunk)
 
 
-def test_latency_tells_every_stage_and_every_way(progress: Progress) -> None:
+def test_latency_tells_every_stage_and_every_way(
+    progress: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Percentiles rise, and rare ones are told only where there is enough of them."""
-    plan = LatencyPlan(60, 30, rushed_s=2.0, pauses=1, pause_s=0.5)
+    monkeypatch.setattr("benchmarks.latency.WARM_UP", 15)
+    plan = LatencyPlan(60, 30, rushed_s=4.0, pauses=1, pause_s=0.5, cold=1)
     ways = [Way(None, "cpu-int8", 1), Way(None, "cpu-fp32", 2)]
     records = measure_latency(ways, plan, progress)
     told = {(r.target, r.split): r for r in records}
     assert set(told) == {("cpu-int8", "1 thread"), ("cpu-fp32", "2 threads")}
     for stage in ("locate", "align", "face", "affect", "step", "voice"):
-        assert len(_values(records, "p50_ms", f"{stage}, back to back")) == 2
+        for way in ("back to back", "at 30 Hz", "beside a busy core"):
+            assert len(_values(records, "p50_ms", f"{stage}, {way}")) == 2
+    [ninety, _] = _values(records, "p90_ms", "step, back to back")
+    [median, _] = _values(records, "p50_ms", "step, back to back")
+    assert median <= ninety
+    assert not _values(records, "p999_ms", "step, back to back")
+    loads, steps, both = (
+        _values(records, "p50_ms", f"{stage}, {COLD}") for stage in COLD_STAGES
+    )
+    assert len(loads) == 2
+    for load, step, whole in zip(loads, steps, both, strict=True):
+        assert load + step < whole
     for way in ("at 30 Hz", "beside a busy core"):
         for what in ("arrival", "capture"):
             stage = f"{what} to estimate, {way}"
             medians, longest = (
                 _values(records, m, stage) for m in ("p50_ms", "max_ms")
             )
-            assert len(medians) == (2 if way == "at 30 Hz" else 1)
+            assert len(medians) == 2
             assert all(m <= top for m, top in zip(medians, longest, strict=True))
             assert not _values(records, "p999_ms", stage)
-    [rest] = _values(records, "p50_ms", "arrival to estimate, after 0.5 s")
-    assert rest > 0
+    rests = _values(records, "p50_ms", "arrival to estimate, after 0.5 s")
+    ages = _values(records, "p50_ms", "capture to estimate, after 0.5 s")
+    latency_ms = LATENCY_NS / NS_PER_MS
+    assert ages == pytest.approx([rest + latency_ms for rest in rests])
+    assert min(rests) > 0
     ages = _values(records, "p50_ms", "capture to estimate, at 30 Hz")
     waits = _values(records, "p50_ms", "arrival to estimate, at 30 Hz")
     assert all(age > wait for age, wait in zip(ages, waits, strict=True))
+
+
+def test_every_way_that_a_bundle_runs_is_timed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """CPU targets by one and two threads; TensorRT's where it is there."""
+    bundle = load_bundle(None)
+    cpu = [Way(None, t, n) for t in ("cpu-fp32", "cpu-int8") for n in (1, 2)]
+
+    def none() -> None:
+        raise RunnerError("no GPU")
+
+    monkeypatch.setattr("benchmarks.ways.open_libraries", none)
+    assert ways_of(bundle, None) == cpu
+    monkeypatch.setattr("benchmarks.ways.open_libraries", lambda: None)
+    assert ways_of(bundle, None) == [*cpu, Way(None, "trt-int8", 1, "tensorrt")]
 
 
 def test_scale_runs_every_setting_once(progress: Progress) -> None:
@@ -136,6 +172,8 @@ def test_footprint_counts_files_and_runs_fresh_processes(
     [first] = _values(records, "p50_ms", "process start to first estimate")
     assert 0 < imported < first
     assert _values(records, "cpu_share", "stream at 30 Hz")[0] > 0
+    [target] = {r.target for r in records if r.stage == "stream at 30 Hz"}
+    assert target in TARGETS
     assert _values(records, "bytes", "stream at 30 Hz, resident memory")[0] > 5e7
     assert not [r for r in records if r.metric == "watt"]
     with pytest.raises(DataError, match="expected a wheel"):

@@ -28,7 +28,7 @@ STAGES = ("locate", "align", "face", "affect", "step", "voice")
 
 def _stats(**changes: Any) -> StreamStats:
     values: dict[str, Any] = {
-        "stages": {name: StageStats(9, 1.5, 12.25, 14.0) for name in STAGES},
+        "stages": {name: StageStats(9, 1.5, 9.5, 12.25, 14.0, 14.0) for name in STAGES},
         "captured": 10,
         "processed": 9,
         "dropped": {"late": 1, "surplus": 0},

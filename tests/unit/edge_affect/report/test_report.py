@@ -17,7 +17,7 @@ from edge_affect.sinks.record import estimate_record
 from edge_affect.testing import make_estimate, make_header, make_lost_estimate
 
 STATS = StreamStats(
-    stages={"face": StageStats(9, 2.125, 3.5, 4.0)},
+    stages={"face": StageStats(9, 2.125, 3.0, 3.5, 4.0, 4.0)},
     captured=10,
     processed=9,
     dropped={"late": 1},
