@@ -15,6 +15,8 @@ SKIPPED, UNREAD, SUSPENDED = "skipped", "unread", "suspended"
 EVENTS_LOST = "events_lost"
 CAPACITY = 256
 """Events that wait to be taken."""
+_AGAIN_MS = 10_000.0
+"""Estimates that a consumer did not read are told anew once it read for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class EventLog:
         self._lost = 0
         self._index = -1
         self._unread = 0
+        self._unread_ms = -_AGAIN_MS
         self._state = {
             FACE: HealthState.LOST.value,
             VOICE: HealthState.LOST.value,
@@ -69,8 +72,11 @@ class EventLog:
         skipped = estimate.index - self._index - 1
         if skipped:
             found.append(Event(*place, SKIPPED, "", str(skipped)))
-        if unread and not self._unread:  # of a consumer that sleeps it is told once
-            found.append(Event(*place, UNREAD, "", str(unread)))
+        if unread > self._unread:
+            # Of a consumer that sleeps it is told once, not with every estimate.
+            if estimate.t_ms - self._unread_ms >= _AGAIN_MS:
+                found.append(Event(*place, UNREAD, "", str(unread)))
+            self._unread_ms = estimate.t_ms
         self._index, self._unread = estimate.index, unread
         if WOKE in estimate.health.reasons:
             found.append(Event(*place, SUSPENDED, "", ""))

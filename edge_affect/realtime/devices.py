@@ -80,7 +80,7 @@ class Devices:
             with self._changed:
                 self._opening = False
                 self._changed.notify_all()
-            waker.join()
+            join(waker, Deadline().left_s())
 
     def _open(self) -> bool:
         if self._stopped:
@@ -100,8 +100,7 @@ class Devices:
             while self._opening and not self._stopped:
                 self._changed.wait()
         if self._stopped:
-            for source in self.sources:
-                _close(source)
+            self.close(Deadline())
 
     def stop(self) -> None:
         """Let ``open`` return; at once, from any thread or signal handler."""

@@ -16,6 +16,8 @@ _LOG = logging.getLogger(__name__)
 
 _FIRST_FRAME_NS = NS_PER_S
 """Without a frame for so long after the start, the grid is laid without one."""
+_HEAR_NS = NS_PER_S // 10
+"""Longest that sound is heard in one turn while a cell waits."""
 _RING_SAMPLES = 2 * SAMPLE_RATE_HZ
 
 
@@ -116,9 +118,12 @@ class LoopFeed:
         except UsageError as error:
             if not self._loop.accounts.processed:
                 raise  # the source is made wrong: that is told at once
-            if not self._told_unfit:
-                self._told_unfit = True
-                _LOG.warning("%s; it is left out, as others like it will be", error)
+            self._tell_unfit(error)
+
+    def _tell_unfit(self, error: UsageError) -> None:
+        if not self._told_unfit:
+            self._told_unfit = True
+            _LOG.warning("%s; it is left out, as others like it will be", error)
 
     def _due_ns(self) -> int:
         due_ns = self._loop.due_ns()
@@ -144,14 +149,32 @@ class LoopFeed:
             self._see(frame)
         elif now_ns >= self._due_ns():
             self._loop.wake(now_ns)
-        # The estimate is out; sound may take the rest of the time. What came up to
-        # here is heard in any case: a step that takes longer than a frame's period
-        # would leave none for it.
-        waiting = len(self._sound)
-        while (chunk := self._sound.take()) is not None:
-            self._loop.hear(chunk)
-            waiting -= 1
-            if waiting <= 0 and self._frames.filled:
-                break
+        heard = self._hear()
         self._turn_ns = None
-        return frame is not None or chunk is not None
+        return frame is not None or heard
+
+    def _hear(self) -> bool:
+        """Hear what waits, now that the estimate is out; return whether any did.
+
+        What came up to here is heard even if a frame waits, for steps that take longer
+        than a frame's period would leave no time for it. But not for longer than a hop:
+        sound that is dearer than real time must not keep cells from being stepped.
+        """
+        waiting = len(self._sound)
+        until_ns = self._clock.now_ns() + _HEAR_NS
+        heard = False
+        while not self._stopped and (chunk := self._sound.take()) is not None:
+            self._hear_one(chunk)
+            heard, waiting = True, waiting - 1
+            now_ns = self._clock.now_ns()
+            wanted = self._frames.filled or now_ns >= self._due_ns()
+            if wanted and (waiting <= 0 or now_ns >= until_ns):
+                break
+        return heard
+
+    def _hear_one(self, chunk: AudioChunk) -> None:
+        """Hear ``chunk``; one bad chunk among good ones costs only itself."""
+        try:
+            self._loop.hear(chunk)
+        except UsageError as error:
+            self._tell_unfit(error)

@@ -12,8 +12,8 @@ SURPLUS = "surplus"
 LATE = "late"
 """Reason of a drop: the frame's cell was stepped without it."""
 
-REMEMBERED_FRAMES = 60
-"""A wait is as long as the slowest of so many frames needed: two seconds' worth."""
+REMEMBERED_CELLS = 60
+"""Cells after which it is forgotten how long a frame needed: two seconds."""
 LONGEST_WAIT_NS = NS_PER_S
 """A frame that needs more is of no use."""
 
@@ -65,7 +65,7 @@ class CellPlanner:
         self.grid = grid
         self.next_cell = 0
         self._wait_ns = self._least_wait_ns = wait_ns
-        self._needed_ns: deque[int] = deque(maxlen=REMEMBERED_FRAMES)
+        self._needed_ns: deque[tuple[int, int]] = deque()
         self._last_has_frame = False
 
     @property
@@ -89,11 +89,11 @@ class CellPlanner:
         A camera that tells when its frames were captured may be slower than the usual
         latency, by which the wait was chosen: all of its frames would come too late.
         """
-        end_ns = self.grid.end_ns(self.grid.cell_of(t_capture_ns))
-        needed_ns = t_arrival_ns - end_ns + self.grid.cell_ns
+        cell = self.grid.cell_of(t_capture_ns)
+        needed_ns = t_arrival_ns - self.grid.end_ns(cell) + self.grid.cell_ns
         if needed_ns <= LONGEST_WAIT_NS:
-            self._needed_ns.append(needed_ns)
-            self._wait_ns = max(self._least_wait_ns, *self._needed_ns)
+            self._needed_ns.append((cell, needed_ns))
+            self._wait_ns = max(self._wait_ns, needed_ns)
 
     def due_ns(self) -> int:
         """Return when the next cell is stepped without a frame."""
@@ -103,10 +103,21 @@ class CellPlanner:
         """Note that the next cell was stepped."""
         self.next_cell += 1
         self._last_has_frame = has_frame
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget what frames of long ago needed; also while none come any more."""
+        before = self.next_cell - REMEMBERED_CELLS
+        if self._needed_ns and self._needed_ns[0][0] < before:
+            while self._needed_ns and self._needed_ns[0][0] < before:
+                self._needed_ns.popleft()
+            needed = (needed_ns for _, needed_ns in self._needed_ns)
+            self._wait_ns = max(self._least_wait_ns, *needed, 0)
 
     def skip_to(self, cell: int) -> int:
         """Leave cells out until ``cell``; return how many."""
         skipped = max(0, cell - self.next_cell)
         self.next_cell += skipped
         self._last_has_frame &= not skipped
+        self._forget()
         return skipped

@@ -19,6 +19,7 @@ _LOG = logging.getLogger(__name__)
 
 _READ_NS = 100 * NS_PER_MS
 """Longest wait for an item before a reader looks whether it shall stop."""
+_STEP, _HEAT = "edge_affect-step", "edge_affect-heat"
 _HANGS_NS = NS_PER_S
 """A turn of the loop that runs for so long hangs: what it runs is interrupted."""
 _PATIENCE = 0.5
@@ -71,8 +72,8 @@ class LiveThreads:
             for number, source in enumerate(devices.sources)
         ]
         self._threads += [
-            threading.Thread(target=target, name=f"edge_affect-{name}", daemon=True)
-            for name, target in (("step", self._run), ("heat", heat.run))
+            threading.Thread(target=target, name=name, daemon=True)
+            for name, target in ((_STEP, self._run), (_HEAT, heat.run))
         ]
 
     def start(self) -> None:
@@ -101,7 +102,7 @@ class LiveThreads:
         if threading.current_thread() not in started:
             for thread in started:
                 thread.join(deadline.left_s(_PATIENCE))
-            if any(thread.is_alive() for thread in started):
+            if any(t.is_alive() and t.name == _STEP for t in started):
                 self._interrupt()
         ended = [join(thread, deadline.left_s(_SHARE)) for thread in started]
         self._feed.drop_waiting()

@@ -73,6 +73,7 @@ class StreamLoop:
         self._ladder = Ladder()
         self._seen_cell: int | None = None
         self._slept_ns = clock.slept_ns()
+        self._missed = False
         self.accounts = FrameAccounts()
         """Frames captured, processed and dropped."""
         self.cells = 0
@@ -127,19 +128,31 @@ class StreamLoop:
         if (cell - planner.next_cell) * planner.grid.cell_ns > FILL_NS:
             self.skipped += planner.skip_to(cell)
         while planner.next_cell < cell:
-            self._hold(frame.t_arrival_ns)
-        if not self._shall_see(cell):
+            # What was due before the frame came is late from then on.
+            self._hold(min(frame.t_arrival_ns, planner.due_ns()))
+        if self._shall_see(cell):
+            self.accounts.process()
+            self._seen_cell = cell
+            self._step(frame.t_capture_ns, frame, frame.t_arrival_ns)
+        else:
             self.accounts.drop(RUNG)
-            return
-        self.accounts.process()
-        self._seen_cell = cell
-        self._step(frame.t_capture_ns, frame, frame.t_arrival_ns)
+        self._judge()
 
     def wake(self, now_ns: int) -> None:
         """Step every cell that is due at ``now_ns`` without a frame."""
         planner = self._require_planner()
         while planner.due_ns() <= now_ns:
             self._hold(planner.due_ns())
+        self._judge()
+
+    def _judge(self) -> None:
+        """Give the ladder one verdict on all cells of a turn.
+
+        A stall makes many cells late at once, and says no more than one of them.
+        """
+        now_ns, missed = self._clock.now_ns(), self._missed
+        self._missed = False
+        self._ladder.update(now_ns, missed=missed, hot=self._is_hot(now_ns))
 
     def catch_up(self, now_ns: int) -> None:
         """After a stall of over a second leave out the cells that it swallowed."""
@@ -191,7 +204,7 @@ class StreamLoop:
         now_ns = self._clock.now_ns()
         missed = now_ns - from_ns > self._timing.budget_ns
         self.misses += missed
-        self._ladder.update(now_ns, missed=missed, hot=self._is_hot(now_ns))
+        self._missed |= missed
         self.cells += 1
         self.face_ok += estimate.health.face is HealthState.OK
         self.masked_hops += LATE_VOICE in estimate.health.reasons

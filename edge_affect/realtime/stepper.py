@@ -77,6 +77,10 @@ class CellStepper:
         else:
             self._failing_ns.pop("voice", None)
 
+    def interrupt(self) -> None:
+        """Make a graph that hangs in a step fail, where the backend can; any thread."""
+        self._graphs.runner.interrupt(self._state)
+
     def choose_hop(self, t_ns: int) -> int | None:
         """Return the voice hop that a step at ``t_ns`` would use now."""
         return self.voice.choose(t_ns)

@@ -191,8 +191,9 @@ class AffectStream:
         heat = HeatMonitor(
             HeatWatch()
         )  # looks only while a live stream's thread runs it
+        stepper = CellStepper(self._model, self._config, self._times)
         self._loop = StreamLoop(
-            CellStepper(self._model, self._config, self._times),
+            stepper,
             clock,
             self._emit,
             LoopTiming(
@@ -209,6 +210,7 @@ class AffectStream:
             # One item of a file may step many cells; none of their estimates is lost.
             self._ready = BoundedQueue(sys.maxsize)
             return
+        self._sinks.go_live()
         if self._model.trial is not None:
             self._trial = TrialWatch(self._model.trial, rate)
             self._trial.begin()
@@ -219,7 +221,7 @@ class AffectStream:
             self._finish,
             heat=heat,
             realtime=self._config.realtime,
-            interrupt=self._model.graphs.runner.interrupt,
+            interrupt=stepper.interrupt,
         )
         if self._stopping:  # asked for just before there were threads to tell
             self._threads.stop()
@@ -379,7 +381,7 @@ class AffectStream:
         # A file has times of its own, which no clock on the wall ever showed.
         offset_ns = self._clock.wall_ns() - self._clock.now_ns() if info.live else 0
         header = run_header(info, mount, grid.t0_ns, offset_ns)
-        self._sinks.open(header, live=info.live)
+        self._sinks.open(header)
 
     def _finish(self, fault: BaseException | None) -> None:
         """End the record; called by the stepping thread, or when there is none."""

@@ -154,8 +154,11 @@ class Runner(ABC):
         """Return a copy of what graph ``which`` remembers, by its ``state_…`` names."""
         return {name: value.copy() for name, value in state.tensors[which].items()}
 
-    def interrupt(self) -> None:  # noqa: B027 - a launch on a GPU cannot be called back
-        """Make the graphs that run now fail, where the backend can; from any thread."""
+    def interrupt(self, state: StreamState) -> None:  # noqa: B027 - a GPU goes on
+        """Make the graph that runs on ``state`` now fail, where the backend can.
+
+        From any thread; other streams of the runner go on.
+        """
 
     def keep_warm(self, state: StreamState) -> None:  # noqa: B027 - a host has no sleep
         """Run what ``state`` has on a device once, so that its next step is no slower.

