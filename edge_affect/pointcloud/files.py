@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def read_cloud(path: Path) -> NDArray[Any]:
         points = read(content)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    except (ValueError, EOFError, OverflowError, MemoryError) as error:
+    except Exception as error:
         told = str(error).split("\n")[0][:100]
         raise DataError(f"{path}: is damaged ({told})") from error
     if points.ndim != 2 or points.shape[1] < 3 or points.dtype.kind not in "fiu":
@@ -90,9 +91,18 @@ def write_cloud(path: Path, points: NDArray[Any]) -> None:
             f"{', '.join(_WRITERS)}"
         )
     check_target(path)
+    write_bytes(path, write(points))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        SinkError: It cannot be written.
+    """
     part = part_of(path)
     try:
-        part.write_bytes(write(points))
+        part.write_bytes(content)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -105,7 +115,15 @@ def _read_npy(content: bytes) -> NDArray[Any]:
 
 
 def _read_xyz(content: bytes) -> NDArray[Any]:
-    rows = np.loadtxt(io.BytesIO(content), ndmin=2, max_rows=MAX_POINTS + 1)
+    return _table(content, MAX_POINTS + 1, None)
+
+
+def _table(
+    text: bytes, most: int, columns: Sequence[int] | None
+) -> NDArray[np.float64]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it tells of an empty file
+        rows = np.loadtxt(io.BytesIO(text), usecols=columns, max_rows=most, ndmin=2)
     return np.asarray(rows)
 
 
@@ -145,7 +163,7 @@ def _read_pcd(content: bytes) -> NDArray[Any]:
         raise DataError("is no PCD file, or its header is damaged")
     fields = Fields()
     for name, size, kind, many in zip(names, sizes, kinds, counts, strict=True):
-        number = f"<{_PCD_KINDS.get(kind, '?')}{int(size)}"
+        number = np.dtype(f"<{_PCD_KINDS.get(kind, '?')}{int(size)}").str
         fields += [(name, number)] + [("", number)] * (int(many) - 1)
     count = int((told.get("POINTS") or ["-1"])[0])
     if form == "ascii":
@@ -193,8 +211,7 @@ def _text_rows(body: bytes, count: int, fields: Fields) -> NDArray[Any]:
     if not count:
         return np.zeros((0, 3), np.float32)
     # A list beside the vertices follows them; only so many lines are read.
-    lines = io.BytesIO(body)
-    rows = np.loadtxt(lines, usecols=columns, max_rows=count, ndmin=2)
+    rows = _table(body, count, columns)
     if len(rows) < count:
         raise DataError(f"ends after {len(rows)} of {count} points")
     return rows.astype(np.float64 if wide else np.float32)
