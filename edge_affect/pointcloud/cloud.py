@@ -52,18 +52,35 @@ def check_cloud(cloud: NDArray[Any], least: int = 1) -> Points:
     return unique
 
 
-def heights_of(cloud: NDArray[Any]) -> Points:
-    """Return each point's distance from the point that is farthest from the middle.
+def flow_of(cloud: NDArray[Any]) -> Points:
+    """Return which way is ahead at each point: around the axis of least spread.
 
-    It runs over the whole cloud, so that its patches agree, and it turns with it.
+    The way runs over the whole cloud, so that patches agree, and it turns with the
+    cloud. It leads nowhere: ways to a place would draw all new points towards it. A
+    flat cloud is circled in its plane.
 
     Args:
         cloud: ``(n, 3)``.
 
     Returns:
-        ``(n,)``.
+        ``(n, 3)``; its length is the distance from the axis.
     """
     points = np.asarray(cloud, np.float64)
-    away = np.linalg.norm(points - points.mean(axis=0), axis=1)
-    heights: Points = np.linalg.norm(points - points[away.argmax()], axis=1)
-    return heights
+    arms = points - points.mean(axis=0)
+    axis = np.linalg.eigh(arms.T @ arms)[1][:, 0]
+    farthest = arms[np.linalg.norm(arms, axis=1).argmax()]
+    if axis @ farthest < 0:  # an axis has no sign of its own
+        axis = -axis
+    return turned_about(axis, arms)
+
+
+def turned_about(axis: Points, arms: Points) -> Points:
+    """Return which way ``(…, 3)`` places move when they turn about an axis through 0.
+
+    Args:
+        axis: ``(3,)``, or one for each place.
+        arms: The places.
+    """
+    # Of two points the one is exactly as far ahead as the other is behind.
+    ways: Points = np.cross(axis, arms)
+    return ways

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_affect.errors import missing_dependency
-from edge_affect.pointcloud.cloud import Points, heights_of
+from edge_affect.pointcloud.cloud import Points, flow_of
+from edge_affect.pointcloud.thinning import thinned_in_blocks
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -19,7 +20,7 @@ PATCH_POINTS = 256
 """Points of a patch."""
 RATIO = 4
 """Points that are made of one."""
-_CLAIMED = 192
+_CLAIMED = 224
 """Nearest points of a seed among which no other seed is taken."""
 
 Rows = NDArray[np.int64]
@@ -57,21 +58,21 @@ def tree_of(points: NDArray[Any]) -> cKDTree:
     return cKDTree(points)
 
 
-def cut(points: Points, heights: Points) -> Patches:
+def cut(points: Points) -> Patches:
     """Cut a cloud into patches in which each of its points lies at least once.
 
-    Seeds are taken from the highest point down, none among the nearest points of
+    Seeds are taken from the outermost point inwards, none among the nearest points of
     another: so many for a dense part as for a sparse one, and at a cost that grows with
     the points alone.
 
     Args:
         points: ``(n, 3)`` different points, 256 at least.
-        heights: ``(n,)``, see ``heights_of``.
     """
     tree = tree_of(points)
     claimed = np.zeros(len(points), bool)
     seeds: list[int] = []
-    for point in np.argsort(-heights, kind="stable"):
+    outside = np.linalg.norm(points - points.mean(axis=0), axis=1)
+    for point in np.argsort(-outside, kind="stable"):
         if not claimed[point]:
             seeds.append(int(point))
             claimed[tree.query(points[point], _CLAIMED)[1]] = True
@@ -88,27 +89,29 @@ def cut(points: Points, heights: Points) -> Patches:
     )
 
 
-def neighbours_of(patches: NDArray[Any], heights: NDArray[Any], count: int) -> Rows:
-    """Return each point's nearest others in its patch, the lower ones first.
+def neighbours_of(patches: NDArray[Any], flows: NDArray[Any], count: int) -> Rows:
+    """Return each point's nearest others in its patch, those ahead of it first.
 
-    A point begets mid-points with the first three of them. Two neighbours of unequal
-    height have one mid-point so, not two in one place: an even cloud has three pairs
-    for each point, as a triangulation has.
+    A point begets mid-points with the first three of them. Of two neighbours one has
+    the other ahead of it, so they have one mid-point, not two in one place: an even
+    cloud has three pairs for each point, as a triangulation has.
 
     Args:
         patches: ``(B, N, 3)``.
-        heights: ``(B, N)``, see ``heights_of``.
+        flows: ``(B, N, 3)``: which way is ahead, see ``flow_of``.
         count: How many neighbours, k.
 
     Returns:
-        ``(B, N, k)``: first those that lie lower than the point, then the others, the
-        nearest first in both.
+        ``(B, N, k)``: first those ahead of the point, then the others, the nearest
+        first in both.
     """
     near = np.stack(
         [tree_of(patch).query(patch, count + 1)[1][:, 1:] for patch in patches]
     ).astype(np.int64)
-    there = np.take_along_axis(heights[:, :, None], near, axis=1)
-    order = np.argsort(there >= heights[:, :, None], axis=2, kind="stable")
+    there = np.stack([patch[rows] for patch, rows in zip(patches, near, strict=True)])
+    ways = there - patches[:, :, None]
+    behind = np.einsum("bnkd,bnd->bnk", ways, flows) <= 0
+    order = np.argsort(behind, axis=2, kind="stable")
     ordered: Rows = np.take_along_axis(near, order, axis=2)
     return ordered
 
@@ -126,7 +129,7 @@ def join(made: NDArray[Any], patches: Patches, points: Points) -> Points:
         points: ``(n, 3)``: the cloud.
 
     Returns:
-        ``(4 n, 3)``, the four of each point beside each other.
+        ``(n, 4, 3)``: the four of each point.
     """
     born = made.astype(np.float64) * patches.reaches + patches.middles
     born = born.reshape(-1, RATIO, 3)
@@ -135,7 +138,7 @@ def join(made: NDArray[Any], patches: Patches, points: Points) -> Points:
     order = np.argsort(-depths, kind="stable")
     dense = np.empty((len(points), RATIO, 3))
     dense[rows[order]] = born[order]
-    return dense.reshape(-1, 3)
+    return dense
 
 
 def densify(
@@ -147,6 +150,10 @@ def densify(
 ) -> Points:
     """Return four times as many points.
 
+    Each patch is taken twice, with the flow and against it, which gives a point both
+    kinds of mid-points; what is too much then is thinned out, the farthest from all
+    others staying.
+
     Args:
         points: ``(n, 3)`` different points, 256 at least.
         step: Makes the points of some patches.
@@ -154,15 +161,19 @@ def densify(
         batch: Patches that it takes at once; the last ones are filled up.
         tell: Told how many patches are done, of how many.
     """
-    heights = heights_of(points)
-    patches = cut(points, heights)
+    patches, flows = cut(points), flow_of(points)
     count = len(patches.points)
-    made = np.empty((count, PATCH_POINTS * RATIO, 3), np.float32)
-    for start in range(0, count, batch):
-        stop = min(start + batch, count)
-        rows = np.minimum(np.arange(start, start + batch), count - 1)
-        inside = patches.points[rows]
-        near = neighbours_of(inside, heights[patches.rows[rows]], neighbours)
-        made[start:stop] = step(inside, near)[: stop - start]
-        tell(stop, count)
-    return join(made, patches, points)
+    made = []
+    for number, ahead in enumerate((flows, -flows)):
+        some = np.empty((count, PATCH_POINTS * RATIO, 3), np.float32)
+        for start in range(0, count, batch):
+            stop = min(start + batch, count)
+            rows = np.minimum(np.arange(start, start + batch), count - 1)
+            inside = patches.points[rows]
+            near = neighbours_of(inside, ahead[patches.rows[rows]], neighbours)
+            some[start:stop] = step(inside, near)[: stop - start]
+            tell(number * count + stop, 2 * count)
+        made.append(join(some, patches, points))
+    # The first of the four is the point itself, moved; it is not wanted twice.
+    children = np.concatenate([made[0], made[1][:, 1:]], axis=1)
+    return thinned_in_blocks(children, points, RATIO)

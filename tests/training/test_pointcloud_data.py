@@ -18,14 +18,14 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from edge_affect.errors import ConfigError, DataError
+from edge_affect.pointcloud.cloud import flow_of
+from edge_affect.pointcloud.patches import neighbours_of
 from training.pointcloud import cache
 from training.pointcloud.cache import kept_patches, open_patches
 from training.pointcloud.patches import (
     DENSE,
     SPARSE,
     PatchPlan,
-    flow_of,
-    neighbours_of,
     patches_of,
     poisson_disk,
 )

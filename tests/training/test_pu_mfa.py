@@ -17,6 +17,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from edge_affect.errors import ConfigError, DataError
+from edge_affect.pointcloud.cloud import flow_of
+from edge_affect.pointcloud.patches import neighbours_of
 from training.models.pu_mfa import (
     ATTENTIONS,
     EDGE,
@@ -27,7 +29,6 @@ from training.models.pu_mfa import (
     PuMfaNet,
 )
 from training.pointcloud.attention import attention_maps, save_attention
-from training.pointcloud.patches import flow_of, neighbours_of
 
 pytestmark = pytest.mark.torch
 

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from scipy.spatial import cKDTree
 
 from edge_affect.errors import DataError
+from edge_affect.pointcloud.thinning import thinned
 from training.engine.checkpoint import condense, load_checkpoint, save_checkpoint
 from training.engine.loop import run
 from training.inputs import Inputs
@@ -32,7 +33,6 @@ from training.pointcloud.selection import (
     Cloud,
     figures_of,
     load_clouds,
-    thinned,
     upsampled,
 )
 from training.recipes import pu_mfa
@@ -153,8 +153,9 @@ def test_upsampled_cloud_covers_the_shape(clouds: list[Cloud]) -> None:
     made = upsampled(PuMfaNet(TINY.net).eval(), clouds[0].sparse)
     sparse = clouds[0].sparse
     assert made.shape == (RATIO * len(sparse), 3)
-    # Untrained, each point stays and has mid-points with others.
-    np.testing.assert_allclose(made[::RATIO], sparse, atol=1e-6)
+    # Untrained, what comes out are points and mid-points, and thinning takes some.
+    stayed = cKDTree(made).query(sparse)[0] < 1e-6
+    assert stayed.mean() > 0.5
     assert len(np.unique(made.round(6), axis=0)) > 0.9 * len(made)
     figures = figures_of(PuMfaNet(TINY.net).eval(), clouds)
     assert 0 < figures["cd"] < 20

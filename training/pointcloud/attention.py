@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from edge_affect.errors import DataError, missing_dependency
+from edge_affect.pointcloud.cloud import flow_of
+from edge_affect.pointcloud.patches import neighbours_of
 from training.engine.files import written_whole
 from training.models.pu_mfa import RATIO, PuMfaNet
-from training.pointcloud.patches import flow_of, neighbours_of
 
 _SHOWN = 4
 """New points whose maps are plotted."""

@@ -9,20 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import fpsample
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from edge_affect.errors import DataError
-from training.models.pu_mfa import PATCH_POINTS, RATIO, PuMfaNet
-from training.pointcloud.patches import Points, flow_of, neighbours_of
+from edge_affect.pointcloud.patches import densify
+from edge_affect.pointcloud.thinning import thinned
+from training.models.pu_mfa import RATIO, PuMfaNet
+from training.pointcloud.patches import Points
 
 SHAPES = "pointcloud/punet_shapes"
 """Folder of the selection's clouds under the data root."""
-_OVERLAP = 3
-"""Patches that each point lies in, on average."""
 _AT_ONCE = 16
 
 
@@ -66,54 +65,25 @@ def _cloud(path: Path) -> Cloud:
     return Cloud(path.stem, rows[chosen, :3], rows[rest, :3], rows)
 
 
-def thinned(points: Points, count: int) -> NDArray[np.int64]:
-    """Return ``count`` rows, each the farthest from all before it."""
-    start = int(np.linalg.norm(points - points.mean(axis=0), axis=1).argmax())
-    near = np.asarray(points, np.float32)
-    # The library's faster ways (bucket_…) leave the order and the start to chance.
-    found = fpsample.fps_sampling(near, count, start_idx=start)
-    return np.asarray(found, np.int64)
-
-
 @torch.no_grad()
 def upsampled(net: PuMfaNet, points: Points) -> Points:
-    """Return four times as many points.
-
-    Patches overlap. The four points born of each come from the patch in which it lies
-    farthest inside, so the cloud is as even as it was, and nothing is thinned out.
+    """Return four times as many points, by the patches of the run time.
 
     Args:
         net: The network.
-        points: ``(n, 3)``, 256 at least.
+        points: ``(n, 3)`` different ones, 256 at least.
     """
-    seeds = thinned(points, max(1, _OVERLAP * len(points) // PATCH_POINTS))
-    away, rows = cKDTree(points).query(points[seeds], PATCH_POINTS)
-    patches = points[rows]
-    middle = patches.mean(axis=1, keepdims=True)
-    reach = np.linalg.norm(patches - middle, axis=2).max(axis=1)[:, None, None]
     where = next(net.parameters()).device
-    inputs = torch.from_numpy((patches - middle) / reach).float().to(where)
-    flows = flow_of(points)[rows]
-    near = torch.from_numpy(neighbours_of(patches, flows, net.config.neighbours))
-    starts = range(0, len(inputs), _AT_ONCE)
-    parts = [slice(start, start + _AT_ONCE) for start in starts]
-    made = torch.cat([net(inputs[part], near[part].to(where)) for part in parts])
-    born = made.double().cpu().numpy() * reach + middle
-    born = born.reshape(len(seeds), PATCH_POINTS, RATIO, 3)
-    return _joined(born, rows, away / away[:, -1:], points)
 
+    def step(
+        patches: NDArray[np.float32], neighbours: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        inputs = torch.from_numpy(patches).to(where)
+        dense = net(inputs, torch.from_numpy(neighbours).to(where))
+        made: NDArray[np.float32] = dense.float().cpu().numpy()
+        return made
 
-def _joined(
-    born: Points, rows: NDArray[np.int64], depths: Points, points: Points
-) -> Points:
-    """Take each point's new ones from one patch; what lies in none stays as it is."""
-    dense = np.repeat(points[:, None], RATIO, axis=1)
-    least = np.full(len(points), np.inf)
-    for made, row, depth in zip(born, rows, depths, strict=True):
-        better = depth < least[row]
-        least[row[better]] = depth[better]
-        dense[row[better]] = made[better]
-    return dense.reshape(-1, 3)
+    return densify(points, step, net.config.neighbours, _AT_ONCE)
 
 
 def figures_of(net: PuMfaNet, clouds: list[Cloud]) -> dict[str, float]:

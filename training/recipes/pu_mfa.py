@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_affect.errors import DataError
+from edge_affect.pointcloud.cloud import turned_about
+from edge_affect.pointcloud.patches import neighbours_of
 from training.engine.cache import content_key
 from training.engine.distributed import device
 from training.engine.loop import Trainer, cycle, run
@@ -21,7 +23,7 @@ from training.models.load import load_pu_mfa_net
 from training.models.pu_mfa import EDGE, PAPER, PuMfaConfig, PuMfaNet
 from training.pointcloud.cache import open_patches
 from training.pointcloud.losses import PointLoss
-from training.pointcloud.patches import PATCH, PatchPlan, neighbours_of, turned_about
+from training.pointcloud.patches import PATCH, PatchPlan
 from training.pointcloud.selection import Cloud, figures_of, load_clouds
 from training.pointcloud.user import read_patches
 
