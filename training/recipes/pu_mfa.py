@@ -177,5 +177,7 @@ def evaluate(checkpoint: Path, inputs: Inputs) -> dict[str, float]:
 
 PRESETS = {
     "edge": PuMfaTraining(),
-    "paper": PuMfaTraining(batch=64, epochs=80, net=PAPER),
+    "paper": PuMfaTraining(
+        batch=64, epochs=80, steps=500, learning_rate=1e-3, net=PAPER
+    ),
 }
