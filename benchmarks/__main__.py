@@ -26,6 +26,7 @@ from benchmarks.limit import measure_limit
 from benchmarks.model_card import write_card
 from benchmarks.peers.int8 import quantize_peer
 from benchmarks.plots import write_page
+from benchmarks.pointcloud import measure_pointcloud
 from benchmarks.progress import Progress
 from benchmarks.records import (
     Record,
@@ -57,6 +58,7 @@ from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.commands.terminal import Terminal
 from edge_affect.errors import EdgeAffectError
 from edge_affect.model.bundle import Bundle, load_bundle
+from edge_affect.pointcloud.upsampler import Upsampler
 from edge_affect.runners.tensorrt.libraries import open_libraries
 from training.metrics import BOOTSTRAP_DRAWS
 from training.provenance import machine_info, source_commit
@@ -214,6 +216,20 @@ def _peers(
     told = {"engines": found.engines, "left_out": found.left_out, "threads": 1}
     told |= _settings(given) | {"share_of_time_stolen": stolen.share()}
     return run | told, found.records
+
+
+def _pointcloud(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    unsigned = given.bundle is not None
+    upsampler = Upsampler(given.bundle, allow_unsigned=unsigned)
+    digest, records = measure_pointcloud(given.data, upsampler, progress)
+    manifest = upsampler.manifest
+    told = {"name": manifest.name, "version": manifest.version}
+    command = "python -m benchmarks pointcloud --data ROOT --json FILE"
+    command += " --bundle DIR" if unsigned else ""
+    run = _run(command) | {"bundle": told | {"digest": upsampler.digest}}
+    return run | {"inputs": digest}, records
 
 
 def _footprint(
@@ -382,6 +398,7 @@ _MEASURES = {
     "latency": _latency,
     "scale": _scale,
     "peers": _peers,
+    "pointcloud": _pointcloud,
     "footprint": _footprint,
     "limit": _limit,
 }

@@ -199,6 +199,13 @@ def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add("--limit", type=_positive, metavar="N", help="as for accuracy")
     add("--rounds", type=_positive, default=ROUNDS, metavar="N", help="(%(default)s)")
+    cloud = commands.add_parser(
+        "pointcloud", help="up-sampled clouds against true surfaces, beside mid-points"
+    )
+    add = cloud.add_argument
+    add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
+    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
+    add("--bundle", type=Path, metavar="DIR", help="measure this one, signed or not")
     footprint = commands.add_parser(
         "footprint", help="sizes, import, first estimate, memory, processor's share"
     )

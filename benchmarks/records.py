@@ -45,6 +45,12 @@ METRICS = (
     "cpu_share",
     "watt",
     "same_class",
+    "chamfer",
+    "hausdorff_sum",
+    "hausdorff_max",
+    "hausdorff",
+    "p2f",
+    "unevenness",
 )
 """What a figure may be."""
 HEADS = (
@@ -56,6 +62,7 @@ HEADS = (
     "pose",
     "voice",
     "locator",
+    "pointcloud",
 )
 """What a figure may be about."""
 

@@ -173,6 +173,15 @@ def _compare(options: Namespace, terminal: Terminal) -> int:
     return 0 if sound else 1
 
 
+def _upsample(options: Namespace, terminal: Terminal) -> int:
+    from edge_affect.commands.upsample import UpsampleSettings, upsample
+
+    flags = dict(vars(options))
+    del flags["command"]
+    terminal.say(upsample(UpsampleSettings(**flags), terminal))
+    return 0
+
+
 _COMMANDS = {
     "demo": _demo,
     "run": _run,
@@ -183,6 +192,7 @@ _COMMANDS = {
     "verify": _verify,
     "build": _build,
     "compare": _compare,
+    "upsample": _upsample,
 }
 
 

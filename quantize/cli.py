@@ -16,6 +16,8 @@ DATA_VARIABLE = "EDGE_AFFECT_DATA"
 GRAPH_NAMES = ("locator", "face", "voice", "affect")
 STREAMED_NAMES = ("voice", "affect")
 """Graphs with state."""
+FLOAT_NAMES = (*GRAPH_NAMES, "pointcloud")
+"""Graphs that are exported; the last one is float alone."""
 TARGETS = ("cpu-fp32", "cpu-int8", "trt-int8", "trt-fp16")
 
 
@@ -57,13 +59,13 @@ def build_parser() -> argparse.ArgumentParser:
         description="Write GRAPH.TARGET.onnx, check it and compare it with torch over "
         "200 steps; print one JSON line.",
     )
-    _add_network(export)
+    _add_network(export, FLOAT_NAMES)
     _add_target(export)
     export.add_argument(
         "--out", required=True, type=Path, help="folder that receives the graph"
     )
     parity = commands.add_parser("parity", help="compare a graph with torch again")
-    _add_network(parity)
+    _add_network(parity, FLOAT_NAMES)
     _add_target(parity)
     parity.add_argument("--file", required=True, type=Path, help="the graph")
     parity.add_argument(

@@ -15,6 +15,8 @@ from quantize.graphs import Graph
 from quantize.quantizers import INT8_TARGETS
 from quantize.rules import OPSET, check_rules
 
+_KINDS = {"float32": onnx.TensorProto.FLOAT, "int64": onnx.TensorProto.INT64}
+
 
 def export_graph(graph: Graph, path: Path, target: str) -> Path:
     """Write ``graph`` to ``path``, whole or not at all.
@@ -83,6 +85,8 @@ def check_graph(graph: Graph, path: Path) -> None:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise DataError(f"{path}: not a valid graph ({error})") from error
+    drawn = graph.draw(torch.Generator()).items()
+    whole = [name for name, value in drawn if not value.is_floating_point()]
     for kind, values, names in (
         ("inputs", model.graph.input, graph.input_names),
         ("outputs", model.graph.output, graph.output_names),
@@ -93,13 +97,13 @@ def check_graph(graph: Graph, path: Path) -> None:
                 f"{path}: got the {kind} {got}, expected {', '.join(names)}"
             )
         for value in values:
-            _check_tensor(path, value)
+            _check_tensor(path, value, "int64" if value.name in whole else "float32")
 
 
-def _check_tensor(path: Path, value: onnx.ValueInfoProto) -> None:
+def _check_tensor(path: Path, value: onnx.ValueInfoProto, expected: str) -> None:
     kind = value.type.tensor_type
     sizes = [dim.dim_value for dim in kind.shape.dim]
-    if kind.elem_type != onnx.TensorProto.FLOAT or not sizes or min(sizes) < 1:
+    if kind.elem_type != _KINDS[expected] or not sizes or min(sizes) < 1:
         raise DataError(
-            f"{path}: {value.name} is not float32 of a static shape; got {sizes}"
+            f"{path}: {value.name} is not {expected} of a static shape; got {sizes}"
         )

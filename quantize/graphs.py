@@ -24,10 +24,12 @@ from training.models.load import (
     load_affect_net,
     load_face_net,
     load_locator_net,
+    load_pu_mfa_net,
     load_voice_net,
 )
 from training.models.locator import INPUT_PX as LOCATOR_PX
 from training.models.locator import LocatorGraph, LocatorNet, LocatorOutput
+from training.models.pu_mfa import PATCH_POINTS, PuMfaGraph, PuMfaNet
 from training.models.voice import (
     HOP_COLUMNS,
     MELS,
@@ -38,6 +40,13 @@ from training.models.voice import (
 
 STATE_PREFIX = "state_"
 NEXT_STATE_PREFIX = "next_state_"
+PATCHES = 8
+"""Patches that a step of the graph pointcloud takes."""
+FLOAT_TOLERANCE = 1e-3
+"""Largest difference of a float graph's outputs (of order 1 to 20): two float32
+implementations that sum in another order differ by 1e-5 here, a wrong layer by 1e-1."""
+POINT_TOLERANCE = 1e-4
+"""The same for points of a patch of radius 1, a hundredth of which lies between two."""
 
 Drawer = Callable[[torch.Generator], Tensor]
 
@@ -47,15 +56,18 @@ class Graph:
     """A network with everything that its export needs."""
 
     name: str
-    """Role of the graph: locator, face, voice or affect."""
+    """Role of the graph: locator, face, voice, affect or pointcloud."""
     module: nn.Module
     """Takes the inputs, then the state, and returns the outputs, then its next."""
     inputs: dict[str, Drawer]
-    """Every input but the state → draws a likely value of it, batch 1."""
+    """Every input but the state → draws a likely value of it; float32, or int64 where
+    it counts rows."""
     state: dict[str, Tensor]
     """State by its input names → its value before anything was seen."""
     outputs: tuple[str, ...]
     """Every output but the next state."""
+    tolerance: float = FLOAT_TOLERANCE
+    """Largest difference from torch of a float file's outputs."""
 
     @property
     def input_names(self) -> list[str]:
@@ -121,6 +133,15 @@ def _coin(*shape: int) -> Drawer:
     return lambda random: (torch.rand(shape, generator=random) < 0.7).float()
 
 
+def _others(batch: int, points: int, count: int) -> Drawer:
+    """Draw ``count`` other rows for each of ``points``; any do for a comparison."""
+    rows = torch.arange(points)[None, :, None]
+    shape = (batch, points, count)
+    return lambda random: (
+        (rows + torch.randint(1, points, shape, generator=random)) % points
+    )
+
+
 def locator_graph(net: LocatorNet) -> Graph:
     """Describe the locator network's graph."""
     width, height = LOCATOR_PX
@@ -181,11 +202,27 @@ def affect_graph(net: AffectNet) -> Graph:
     )
 
 
+def pointcloud_graph(net: PuMfaNet) -> Graph:
+    """Describe the point-cloud network's graph."""
+    return Graph(
+        "pointcloud",
+        PuMfaGraph(net).eval(),
+        {
+            "points": _uniform(-0.6, 0.6, PATCHES, PATCH_POINTS, 3),
+            "neighbours": _others(PATCHES, PATCH_POINTS, net.config.neighbours),
+        },
+        {},
+        ("dense",),
+        tolerance=POINT_TOLERANCE,
+    )
+
+
 LOADERS: dict[str, Callable[[Path], nn.Module]] = {
     "locator": load_locator_net,
     "face": load_face_net,
     "voice": load_voice_net,
     "affect": load_affect_net,
+    "pointcloud": load_pu_mfa_net,
 }
 """Graph → how to load its network from a checkpoint; each raises DataError."""
 GRAPHS: dict[str, Callable[[Any], Graph]] = {
@@ -193,6 +230,7 @@ GRAPHS: dict[str, Callable[[Any], Graph]] = {
     "face": face_graph,
     "voice": voice_graph,
     "affect": affect_graph,
+    "pointcloud": pointcloud_graph,
 }
 """Graph → how to describe its network, float or quantized."""
 HEADS: dict[str, Callable[[Graph], Graph]] = {

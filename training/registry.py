@@ -91,6 +91,11 @@ RECIPES: dict[str, Recipe] = {
         "VA from past faces only, the newest 1/3 s old",
         "training.recipes.capnet",
     ),
+    "pu_mfa": Recipe(
+        "point clouds: 256 points to 1,024, from shapes made in code",
+        "training.recipes.pu_mfa",
+        ("edge", "paper"),
+    ),
 }
 
 

@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_build(commands)
     _add_compare(commands)
+    _add_upsample(commands)
     return parser
 
 
@@ -253,6 +254,29 @@ def _add_compare(commands: _Commands[_Parser]) -> None:
         help="compare a bundle that did not come with edge_affect",
     )
     compare.set_defaults(command="compare")
+
+
+def _add_upsample(commands: _Commands[_Parser]) -> None:
+    upsample = commands.add_parser(
+        "upsample",
+        help="make a point cloud 4 or 16 times as dense",
+        description="Make a sparse cloud, such as a depth camera's, denser by PU-MFA. "
+        "Files are .ply, .pcd, .xyz or .npy, told by their endings. Takes the extra "
+        "pointcloud.",
+    )
+    add = upsample.add_argument
+    add("cloud", type=Path, metavar="IN", help="256 points or more")
+    add("--out", type=Path, required=True, metavar="OUT", help="the dense cloud")
+    add("--ratio", type=int, choices=(4, 16), default=4, help="points for one (4)")
+    add("--plot", type=Path, metavar="FILE.png", help="also draw both clouds")
+    add("--bundle", type=Path, help="its directory or .zip (default: the shipped one)")
+    add(
+        "--allow-unsigned",
+        action="store_true",
+        help="run a bundle that did not come with edge_affect",
+    )
+    _add_key(upsample)
+    upsample.set_defaults(command="upsample")
 
 
 def _add_bundle(parser: _Parser) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from edge_affect import bundles
-from edge_affect.bundles.digests import DIGESTS
 from edge_affect.errors import BundleError
 from edge_affect.labels import TARGETS
-from edge_affect.model.entries import MANIFEST_FILE, SIGNATURE_FILE, FileEntry
-from edge_affect.model.fields import MAX_JSON_BYTES
-from edge_affect.model.files import BundleFiles, open_files
+from edge_affect.model.entries import MANIFEST_FILE
 from edge_affect.model.manifest import Manifest, parse_manifest
 from edge_affect.model.onnxscan import scan_graph
 from edge_affect.model.purpose import check_purpose, is_emotion_free
-from edge_affect.model.signature import SIGNATURE_BYTES, check_signature
+from edge_affect.model.verified import Trust, read_verified, shipped_folder
 from edge_affect.runners.base import NEXT_STATE_PREFIX, GraphFile, Link
 
 __all__ = [
@@ -28,6 +24,7 @@ __all__ = [
     "check_purpose",
     "is_emotion_free",
     "load_bundle",
+    "shipped_folder",
 ]
 
 HEAD_OUTPUTS = {
@@ -44,8 +41,6 @@ LINKS = (Link("face", "embedding", "affect", "face_embedding"),)
 """What a runner may hand from graph to graph without the host looking at it."""
 _PLAIN_OUTPUTS = frozenset({"embedding", "score", "width", "points"})
 """Outputs that tell nothing of a person: embeddings, and where a face is."""
-SHIPPED = "shipped with this edge_affect"
-"""Who vouches for a bundle whose digest is built in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,57 +125,10 @@ def load_bundle(
         UsageError: ``key`` is no key.
         MissingDependencyError: A signature is to be checked without the extra.
     """
-    place = shipped_folder(bundles.DEFAULT) if path is None else path
-    if path is None and not place.is_dir():
-        raise BundleError(
-            f"bundle {place.name!r}: did not come with this installation; install "
-            "edge_affect again, or name the directory of a bundle"
-        )
-    with open_files(place) as files:
-        content = files.read(MANIFEST_FILE, MAX_JSON_BYTES)
-        found = hashlib.sha256(content).hexdigest()
-        if digest is not None and found != digest:
-            raise BundleError(
-                f"{MANIFEST_FILE}: got SHA-256 {found[:12]}…, expected "
-                f"{digest[:12]}…: the bundle is damaged or was changed"
-            )
-        contents = {MANIFEST_FILE: content}
-        if files.has(SIGNATURE_FILE):
-            contents[SIGNATURE_FILE] = files.read(SIGNATURE_FILE, SIGNATURE_BYTES)
-        trust = _trust(contents, found, key)
-        if trust is None and digest is None and not allow_unsigned:
-            raise _not_trusted(place, key)
-        manifest = parse_manifest(content)
-        for entry in manifest.files:
-            contents[entry.file] = _read_entry(files, entry)
-        files.check_names(contents)
-    graphs = _graphs(manifest, contents)
-    return Bundle(manifest, found, graphs, MappingProxyType(contents), trust)
-
-
-def _trust(contents: Mapping[str, bytes], digest: str, key: Path | None) -> str | None:
-    """Return who vouches for the bundle; None where nobody does.
-
-    A signature that is not the key's is refused even where none is asked for.
-    """
-    if digest in DIGESTS.values():
-        return SHIPPED
-    if key is None or SIGNATURE_FILE not in contents:
-        return None
-    signature = contents[SIGNATURE_FILE]
-    signer = check_signature(contents[MANIFEST_FILE], signature, key)
-    return f"signed by the key {signer}"
-
-
-def _not_trusted(place: Path, key: Path | None) -> BundleError:
-    lacks = "no key=FILE was given to check a signature with"
-    if key is not None:
-        lacks = f"it has no {SIGNATURE_FILE}"
-    return BundleError(
-        f"{MANIFEST_FILE}: the bundle {place.name or '.'!a} was not shipped with this "
-        f"edge_affect (its digest is unknown), and {lacks}; allow_unsigned=True loads "
-        "it, if you trust its origin"
-    )
+    trust = Trust(allow_unsigned, key, digest)
+    found = read_verified(path, bundles.DEFAULT, parse_manifest, trust)
+    graphs = _graphs(found.manifest, found.files)
+    return Bundle(found.manifest, found.digest, graphs, found.files, found.trust)
 
 
 def _graphs(
@@ -196,28 +144,6 @@ def _graphs(
         graphs[name] = MappingProxyType(made)
     _check_heads(manifest, outputs)
     return MappingProxyType(graphs)
-
-
-def shipped_folder(name: str) -> Path:
-    """Return where the shipped bundle ``name`` lies in this installation."""
-    return Path(next(iter(bundles.__path__))) / name
-
-
-def _read_entry(files: BundleFiles, entry: FileEntry) -> bytes:
-    content = files.read(entry.file, entry.size_bytes)
-    if len(content) != entry.size_bytes:
-        raise BundleError(
-            f"{entry.file}: got {len(content)} bytes, expected {entry.size_bytes}; "
-            "copy the bundle again"
-        )
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != entry.sha256:
-        raise BundleError(
-            f"{entry.file}: got SHA-256 {digest[:12]}…, expected "
-            f"{entry.sha256[:12]}…: the file is damaged or was changed; "
-            "copy the bundle again"
-        )
-    return content
 
 
 def _check_heads(manifest: Manifest, outputs: set[str]) -> None:

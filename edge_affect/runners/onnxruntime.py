@@ -49,7 +49,7 @@ class OnnxRunner(Runner):
                 f"onnxruntime: got the graphs {names} and {threads} threads, expected "
                 "different graphs and at least one thread"
             )
-        sessions = {graph.name: _open_session(graph, threads) for graph in graphs}
+        sessions = {graph.name: open_session(graph, threads) for graph in graphs}
         signatures = {n: _signature(n, session) for n, session in sessions.items()}
         super().__init__(signatures, links)
         self._sessions = sessions
@@ -91,7 +91,7 @@ class OnnxRunner(Runner):
             values = session.run(names, feed, options)
         except Exception as error:
             # ONNX Runtime's errors share no base class.
-            raise RunnerError(f"{which}: {_one_line(error)}") from error
+            raise RunnerError(f"{which}: {one_line(error)}") from error
         finally:
             del self._running[id(state)]
         results = dict(zip(names, values, strict=True))
@@ -101,7 +101,12 @@ class OnnxRunner(Runner):
         return results, next_state
 
 
-def _open_session(graph: GraphFile, threads: int) -> onnxruntime.InferenceSession:
+def open_session(graph: GraphFile, threads: int) -> onnxruntime.InferenceSession:
+    """Load ``graph`` for ``threads`` threads of the CPU.
+
+    Raises:
+        RunnerError: It cannot be loaded, or something else than the CPU would run it.
+    """
     import onnxruntime as ort
 
     ort.set_default_logger_severity(_SILENT)
@@ -120,7 +125,7 @@ def _open_session(graph: GraphFile, threads: int) -> onnxruntime.InferenceSessio
     except Exception as error:
         # Damaged files raise anything, UnicodeDecodeError included.
         raise RunnerError(
-            f"{graph.name}: ONNX Runtime cannot load the graph ({_one_line(error)})"
+            f"{graph.name}: ONNX Runtime cannot load the graph ({one_line(error)})"
         ) from error
     providers = session.get_providers()
     if providers != [PROVIDER]:
@@ -155,6 +160,7 @@ def _shape(graph: str, arg: Any) -> tuple[int, ...]:
     return tuple(arg.shape)
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Return the first line of what ONNX Runtime says."""
     lines = str(error).splitlines() or [type(error).__name__]
     return lines[0][:300]

@@ -20,7 +20,7 @@ from edge_affect.errors import DataError
 from quantize.differences import ClassFlips, Difference
 from quantize.export import check_graph, export_graph
 from quantize.graphs import Graph
-from quantize.parity import FLOAT_TOLERANCE, check_parity, compare
+from quantize.parity import check_parity, compare
 from quantize.rules import OPSET
 
 pytestmark = pytest.mark.torch
@@ -44,7 +44,7 @@ def test_export_graph_equals_torch_over_streamed_steps(
     path = export_graph(graph, tmp_path / "graph.onnx", "cpu-fp32")
     parity = check_parity(graph, path)
     assert parity.steps == 200
-    assert parity.largest <= FLOAT_TOLERANCE
+    assert parity.largest <= graph.tolerance
 
 
 def test_check_parity_refuses_other_weights(graph: Graph, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_check_parity_refuses_other_weights(graph: Graph, tmp_path: Path) -> Non
     with torch.no_grad():
         for name, parameter in graph.module.named_parameters():
             parameter.add_(0.1 if name.endswith("bias") else 0.0)
-    assert compare(graph, path, steps=5).largest > FLOAT_TOLERANCE
+    assert compare(graph, path, steps=5).largest > graph.tolerance
     with pytest.raises(DataError, match="differs from torch"):
         check_parity(graph, path)
 

@@ -18,7 +18,8 @@ T = TypeVar("T")
 AT_LEAST_ONE = {
     *("epochs", "batch", "hop", "steps", "frames", "layers", "heads", "size_px"),
     *("width", "hidden", "embedding", "classes", "projection", "clip_hops"),
-    *("cells", "repeats", "synthetic_batch", "patience"),
+    *("cells", "repeats", "synthetic_batch", "patience", "levels", "vectors"),
+    *("shapes", "patches"),
 }
 """Settings that count something; 0 of it is no run."""
 ABOVE_ZERO = {"learning_rate", "fine_rate", "rate_hz", "temperature", "window_s"}

@@ -14,6 +14,7 @@ from training.engine.config import from_plain
 from training.models.affect import AffectConfig, AffectNet
 from training.models.face import FaceConfig, FaceNet
 from training.models.locator import LocatorConfig, LocatorNet
+from training.models.pu_mfa import PuMfaConfig, PuMfaNet
 from training.models.voice import VoiceConfig, VoiceNet
 
 NetT = TypeVar("NetT", bound=nn.Module)
@@ -73,6 +74,16 @@ def load_locator_net(path: Path) -> LocatorNet:
     threshold = torch.tensor(checkpoint.metrics["dev_threshold"], dtype=torch.float64)
     net.move_scores(-float(torch.logit(threshold, eps=1e-6)))
     return net
+
+
+def load_pu_mfa_net(path: Path) -> PuMfaNet:
+    """Load a checkpoint of the recipe ``pu_mfa``.
+
+    Raises:
+        DataError: The checkpoint is missing, damaged or another recipe's.
+    """
+    checkpoint = load_checkpoint(path, "pu_mfa")
+    return _filled(PuMfaNet(_shape(PuMfaConfig, checkpoint, path)), checkpoint, path)
 
 
 def _shape(kind: type[Any], checkpoint: Checkpoint, path: Path) -> Any:

@@ -1,0 +1,1 @@
+"""Point clouds on the device: sparse in, four or sixteen times as many points out."""

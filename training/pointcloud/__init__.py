@@ -1,0 +1,1 @@
+"""Point clouds: shapes made in code, patches of them, and what PU-MFA learns from."""
