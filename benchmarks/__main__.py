@@ -225,7 +225,8 @@ def _pointcloud(
     upsampler = Upsampler(given.bundle, allow_unsigned=unsigned)
     digest, records = measure_pointcloud(given.data, upsampler, progress)
     manifest = upsampler.manifest
-    told = {"name": manifest.name, "version": manifest.version}
+    graphs = {f"pointcloud.{t}": e.sha256 for t, e in manifest.targets.items()}
+    told = {"name": manifest.name, "version": manifest.version, "graphs": graphs}
     command = "python -m benchmarks pointcloud --data ROOT --json FILE"
     command += " --bundle DIR" if unsigned else ""
     run = _run(command) | {"bundle": told | {"digest": upsampler.digest}}

@@ -17,7 +17,7 @@ from benchmarks.records import Record
 from edge_affect.errors import DataError
 from edge_affect.pointcloud.files import read_cloud
 from edge_affect.pointcloud.thinning import thinned
-from edge_affect.pointcloud.upsampler import RATIOS, Upsampler
+from edge_affect.pointcloud.upsampler import RATIOS, TARGET, Upsampler
 from training.metrics import bootstrap
 from training.pointcloud.baseline import midpoints
 from training.pointcloud.metrics import nearness, to_surface, unevenness
@@ -131,6 +131,10 @@ def measure_pointcloud(
     for case in progress.track(cases, len(cases), "point clouds"):
         records += _case(*case, ways)
     records += _summary("floor", JUDGED, FLOOR, [_floor(shape) for shape in judged])
+    told = {True: TARGET, False: None}
+    records = [
+        replace(r, target=told[str(r.model).startswith("ours")]) for r in records
+    ]
     return digest_of(judged), records
 
 

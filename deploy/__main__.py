@@ -10,6 +10,7 @@ from typing import Any
 from deploy.archive import archive
 from deploy.card import TEMPERATURES, fill_card
 from deploy.chain import SIZES, Order, chain
+from deploy.cloud import CloudSettings, pack_cloud
 from deploy.pack import PackSettings, pack
 from deploy.ship import ship
 from deploy.steps import run_steps
@@ -17,6 +18,8 @@ from edge_affect.bundles.digests import DIGESTS
 from edge_affect.errors import EdgeAffectError
 from edge_affect.model.bundle import Bundle, load_bundle
 
+CLOUD_CARD = Path("deploy/cards/pu-mfa-edge.json")
+"""What is known of the graph for point clouds."""
 CARD = Path("deploy/cards/edge-affect-s.json")
 """What is known of a bundle's heads before it is measured."""
 
@@ -75,11 +78,29 @@ def _parser() -> argparse.ArgumentParser:
         help="signals: the card's heads without emotions, for graphs exported so",
     )
     add("--ship", action="store_true", help="also put it into edge_affect/bundles")
+    _add_cloud(commands)
     _add_chain(commands)
     _add_hand_over(commands)
     checks = commands.add_parser("check", help="verify a bundle and describe it")
     checks.add_argument("bundle", type=Path, metavar="DIR")
     return parser
+
+
+def _add_cloud(commands: Any) -> None:
+    cloud = commands.add_parser("cloud", help="make a bundle for point clouds")
+    add = cloud.add_argument
+    add("--graphs", type=Path, required=True, metavar="DIR", help="exported graphs")
+    add(
+        "--card",
+        type=Path,
+        default=CLOUD_CARD,
+        metavar="FILE",
+        help="what is known of them (default: %(default)s)",
+    )
+    add("--out", type=Path, required=True, metavar="DIR", help="the bundle to write")
+    add("--version", required=True, help="MAJOR.MINOR.PATCH")
+    add("--figures", type=Path, nargs="+", default=[], metavar="FILE", help="results")
+    add("--ship", action="store_true", help="also put it into edge_affect/bundles")
 
 
 def _add_hand_over(commands: Any) -> None:
@@ -179,6 +200,22 @@ def _pack(given: argparse.Namespace) -> int:
     return 0
 
 
+def _cloud(given: argparse.Namespace) -> int:
+    settings = CloudSettings(
+        given.graphs,
+        given.card,
+        given.out,
+        given.version,
+        figures=tuple(given.figures),
+    )
+    packed = pack_cloud(settings)
+    manifest = packed.manifest
+    print(f"{manifest.name} {manifest.version} {packed.digest}")
+    if given.ship:
+        print(f"shipped in {ship(given.out)}")
+    return 0
+
+
 def _keygen(given: argparse.Namespace) -> int:
     # The other commands need no cryptography.
     from deploy.signing import PUBLIC_SUFFIX, keygen
@@ -201,6 +238,7 @@ def _archive(given: argparse.Namespace) -> int:
 
 _COMMANDS = {
     "pack": _pack,
+    "cloud": _cloud,
     "card": _card,
     "build": _build,
     "keygen": _keygen,

@@ -72,7 +72,7 @@ def pack(settings: PackSettings) -> Bundle:
     values = _manifest(settings, files)
     if settings.golden:
         recording, tolerances = record_golden(files)
-        entry = {**_entry(GOLDEN_FILE, recording), "tolerances": dict(tolerances)}
+        entry = {**entry_of(GOLDEN_FILE, recording), "tolerances": dict(tolerances)}
         values |= {"schema": SCHEMA, "golden": entry}
         files[GOLDEN_FILE] = recording
     _check_size(values)
@@ -114,7 +114,7 @@ def _manifest(settings: PackSettings, files: Mapping[str, bytes]) -> dict[str, o
     digests = {}
     for file, content in files.items():
         graph, target, _ = file.split(".")
-        graphs.setdefault(graph, {})[target] = _entry(file, content)
+        graphs.setdefault(graph, {})[target] = entry_of(file, content)
         digests[f"{graph}.{target}"] = hashlib.sha256(content).hexdigest()
     figures = [f for path in settings.figures for f in read_figures(path, digests)]
     return {
@@ -129,7 +129,8 @@ def _manifest(settings: PackSettings, files: Mapping[str, bytes]) -> dict[str, o
     }
 
 
-def _entry(file: str, content: bytes) -> dict[str, object]:
+def entry_of(file: str, content: bytes) -> dict[str, object]:
+    """Return what a manifest says of ``file``."""
     digest = hashlib.sha256(content).hexdigest()
     return {"file": file, "bytes": len(content), "sha256": digest}
 

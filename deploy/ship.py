@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.files import read_file, staged_bundle, write_text
 from edge_affect import bundles
 from edge_affect.model.bundle import load_bundle
 from edge_affect.model.entries import MANIFEST_FILE, SIGNATURE_FILE
+from edge_affect.model.fields import parse_json
+from edge_affect.model.verified import Trust, read_verified
+from edge_affect.pointcloud.manifest import KIND, parse_manifest
 
 DIGESTS_FILE = "digests.py"
 LINE_COLUMNS = 88
@@ -35,14 +39,25 @@ def ship(folder: Path, package: Path | None = None) -> Path:
         BundleError: The bundle is damaged, or the package cannot be written.
     """
     home = Path(next(iter(bundles.__path__))) if package is None else package
-    bundle = load_bundle(folder, allow_unsigned=True)
-    out = home / bundle.manifest.name
+    name, files = _read(folder)
+    out = home / name
     # The built-in digest vouches for it; a signature would say nothing more.
-    content = {k: v for k, v in bundle.files.items() if k != SIGNATURE_FILE}
+    content = {k: v for k, v in files.items() if k != SIGNATURE_FILE}
     with staged_bundle(out, content) as staged:
-        load_bundle(staged, allow_unsigned=True)
+        _read(staged)
     write_text(home / DIGESTS_FILE, digests_source(home))
     return out
+
+
+def _read(folder: Path) -> tuple[str, Mapping[str, bytes]]:
+    """Return the name and the files of a bundle for faces and voices, or for clouds."""
+    root = parse_json(read_file(folder / MANIFEST_FILE), MANIFEST_FILE)
+    if isinstance(root, dict) and root.get("kind") == KIND:
+        trust = Trust(allow_unsigned=True)
+        cloud = read_verified(folder, "", parse_manifest, trust)
+        return cloud.manifest.name, cloud.files
+    bundle = load_bundle(folder, allow_unsigned=True)
+    return bundle.manifest.name, bundle.files
 
 
 def digests_source(home: Path) -> str:

@@ -34,7 +34,7 @@ def test_ship_makes_the_bundle_trusted(
     """A shipped bundle loads by default, without leave."""
     ship(_packed(export, tmp_path, bundles.DEFAULT), package)
     written = runpy.run_path(str(package / "digests.py"))["DIGESTS"]
-    monkeypatch.setattr("edge_affect.model.bundle.DIGESTS", written)
+    monkeypatch.setattr("edge_affect.model.verified.DIGESTS", written)
     monkeypatch.setattr("edge_affect.bundles.__path__", [str(package)])
     assert load_bundle().manifest.name == bundles.DEFAULT
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from edge_affect import bundles
 from edge_affect.bundles.digests import DIGESTS
 from edge_affect.errors import BundleError
 from edge_affect.model.bundle import _check_heads, load_bundle, shipped_folder
 from edge_affect.model.fields import MAX_JSON_BYTES
 from edge_affect.model.manifest import parse_manifest
+from edge_affect.pointcloud.upsampler import SHIPPED_BUNDLE, Upsampler
 
 FLIPS = 300
 """Damaged copies of each file that are tried."""
@@ -72,8 +74,10 @@ def test_load_bundle_trusts_a_shipped_digest_anywhere(
 
 def test_shipped_bundles_are_those_of_the_digests() -> None:
     """Every shipped bundle loads without leave, under its own name."""
-    for name in DIGESTS:
+    assert {bundles.DEFAULT, SHIPPED_BUNDLE} <= DIGESTS.keys()
+    for name in DIGESTS.keys() - {SHIPPED_BUNDLE}:
         assert load_bundle(shipped_folder(name)).manifest.name == name
+    assert Upsampler().manifest.name == SHIPPED_BUNDLE
 
 
 def test_load_bundle_refuses_every_flipped_bit_of_a_graph(tiny: Path) -> None:
