@@ -79,9 +79,7 @@ def pack_cloud(settings: CloudSettings) -> Verified[CloudManifest]:
         "version": settings.version,
         "graphs": {GRAPH: entries},
         **(card if isinstance(card, dict) else {}),
-        "figures": [
-            f for path in settings.figures for f in read_figures(path, digests)
-        ],
+        "figures": figures,
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False)
     content = {MANIFEST_FILE: f"{text}\n".encode(), **files}
