@@ -188,7 +188,7 @@ def _floor(shape: Shape) -> dict[str, float]:
 def _summary(
     split: str, name: str, model: str, figures: Sequence[dict[str, float]]
 ) -> Iterator[Record]:
-    for metric in figures[0]:
+    for metric in dict.fromkeys(key for row in figures for key in row):
         values = np.array([row[metric] for row in figures if metric in row])
         yield _mean(_record(split, name, model, metric, 0.0), values)
 
