@@ -224,21 +224,23 @@ class _Run:
     def starved(self, plan: RealtimePlan) -> list[Row]:
         """Return the rows of cycles in which every core is busy with other things."""
         before = self._stream.stats.misses
-        self._delays.lowest = 0
         back_ms: list[float] = []
+        lowest = 0
         for _ in self._progress.track(range(plan.cycles), plan.cycles, "starved"):
+            self._delays.lowest = 0
             with busy_cores():
                 self._let_pass(round(plan.starve_s * NS_PER_S))
-            back_ms.append(self._until_full() / NS_PER_MS)
+            took_ms = self._until_full() / NS_PER_MS
+            if self._delays.lowest:  # else there was nothing to come back from
+                back_ms.append(took_ms)
+            lowest = max(lowest, self._delays.lowest)
         misses = self._stream.stats.misses - before
-        n = len(back_ms)
         worst = round(max(back_ms, default=0.0), 1)
+        most, n = CLIMB_NS / NS_PER_MS, plan.cycles
         return [
-            Row(
-                "starved, until full service", "max_ms", worst, CLIMB_NS / NS_PER_MS, n
-            ),
+            Row("starved, until full service", "max_ms", worst, most, len(back_ms)),
             Row("misses while starved", "count", misses, math.inf, n),
-            Row("lowest rung", "count", self._delays.lowest, math.inf, n),
+            Row("lowest rung", "count", lowest, math.inf, n),
         ]
 
     def _let_pass(self, span_ns: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from edge_affect.clock import NS_PER_MS, NS_PER_S, SimClock
@@ -174,3 +175,38 @@ def test_sound_is_heard_while_every_step_takes_longer_than_a_frame() -> None:
     feed.run()
     assert loop.heard >= 196  # what comes with the stop is not heard any more
     assert feed.lost_samples == 0
+
+
+def test_sound_dearer_than_real_time_never_silences_the_stream() -> None:
+    """With the camera gone, cells are stepped between chunks all the same."""
+    bench = Bench()
+    feed = LoopFeed(bench.loop, bench.clock)
+    heard = 0
+
+    def hear(chunk: AudioChunk) -> None:
+        nonlocal heard
+        heard += 1
+        bench.clock.advance_to(bench.clock.now_ns() + 110 * NS_PER_MS)
+        feed.take(make_chunk(heard + 1, bench.clock.now_ns()))
+        if heard == 100:
+            feed.stop()
+
+    bench.loop.hear = hear  # type: ignore[method-assign]
+    feed.take(make_chunk(0, bench.clock.now_ns()))
+    feed.run()
+    assert heard == 100
+    seconds = (bench.clock.now_ns() - NS_PER_S) / NS_PER_S
+    assert len(bench.estimates) + bench.loop.skipped > 25 * (seconds - 1.5)
+    assert all(e.health.face is HealthState.LOST for e in bench.estimates)
+
+
+def test_one_bad_chunk_costs_only_itself() -> None:
+    """Sound of another type is left out and told once; the stream goes on."""
+    bench = Bench()
+    feed = LoopFeed(bench.loop, bench.clock)
+    bad = make_chunk(0, bench.clock.now_ns())
+    feed.take(replace(bad, samples=bad.samples.astype(np.float64)))
+    feed.take(make_frame(0, bench.clock.now_ns()))
+    feed.end()
+    feed.run()
+    assert len(bench.estimates) == 1

@@ -87,3 +87,16 @@ def test_planner_skips_cells_forward_only() -> None:
     assert plan.skip_to(10) == 10
     assert plan.skip_to(4) == 0
     assert plan.next_cell == 10
+
+
+def test_planner_forgets_a_late_frame_though_no_other_comes() -> None:
+    """A camera that came late once and then died: cells wait as usual after 2 s."""
+    grid = Grid.around(NS_PER_S, (30, 1))
+    planner = CellPlanner(grid, 0)
+    planner.allow_for(NS_PER_S, NS_PER_S + 900_000_000)
+    assert planner.wait_ns > 800_000_000
+    for _ in range(60):
+        planner.stepped(has_frame=False)
+    assert planner.wait_ns > 800_000_000
+    planner.stepped(has_frame=False)
+    assert planner.wait_ns == 0

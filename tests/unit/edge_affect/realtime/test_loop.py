@@ -370,3 +370,24 @@ def test_frames_that_nobody_accounts_for_are_found_out() -> None:
     accounts.process()
     with pytest.raises(AssertionError, match="-1 are not accounted for"):
         accounts.check()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_stall_counts_every_late_cell_and_lowers_nothing(
+    waits: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """Whether a frame waits or not: 0.6 s are late, and one verdict on the machine."""
+    bench = Bench()
+    for t_ns in times(30, 1):
+        bench.frame(t_ns)
+    stalled_ns = bench.clock.now_ns() + 600 * NS_PER_MS
+    if waits:
+        bench.frame(stalled_ns)
+    else:
+        bench.clock.advance_to(stalled_ns)
+        bench.loop.wake(stalled_ns)
+    assert 14 <= bench.loop.misses <= 18
+    for t_ns in times(30, 4):
+        if t_ns > bench.clock.now_ns():
+            bench.frame(t_ns)
+    assert {estimate.rung for estimate in bench.estimates} == {0}
