@@ -17,7 +17,8 @@ FORBIDDEN = (
     *("benchmarks", "brevitas", "deploy", "onnx", "onnxoptimizer", "onnxscript"),
     *("quantize", "safetensors", "soundfile", "torch", "tqdm", "training"),
     # Optional packages: each is imported where it is opened.
-    *("aiohttp", "av", "cryptography", "cuda", "paho", "prometheus_client"),
+    *("aiohttp", "av", "cryptography", "cuda", "fpsample", "paho"),
+    "prometheus_client",
     *("pyaudio", "pycuda", "scipy", "soxr", "tensorrt"),
 )
 

@@ -12,6 +12,10 @@ from edge_affect.cli import main
 from edge_affect.pointcloud.files import read_cloud, write_cloud
 from tests.fakes.clouds import cloud_bundle, sphere
 
+pytest.importorskip("fpsample")
+pytest.importorskip("onnx")
+pytest.importorskip("scipy")
+
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> list[str]:

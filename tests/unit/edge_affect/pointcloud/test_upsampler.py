@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from edge_affect.errors import (
     BundleError,
@@ -23,6 +22,10 @@ from edge_affect.pointcloud.cloud import MAX_POINTS, check_cloud, flow_of
 from edge_affect.pointcloud.patches import PATCH_POINTS, cut, neighbours_of
 from edge_affect.pointcloud.upsampler import Upsampler
 from tests.fakes.clouds import cloud_bundle, midpoint_graph, sphere
+
+pytest.importorskip("fpsample")
+pytest.importorskip("onnx")
+spatial = pytest.importorskip("scipy.spatial")
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +51,10 @@ def test_four_points_come_of_each_evenly_spread(
     assert dense.shape == (4 * count, 3)
     assert dense.dtype == np.float64
     # A mid-point lies half-way to one of the nearest neighbours.
-    spacing = cKDTree(points).query(points, 11)[0][:, -1].max()
-    assert cKDTree(points).query(dense)[0].max() < spacing
-    assert cKDTree(dense).query(points)[0].max() < spacing / 2
-    assert cKDTree(dense).query(dense, 2)[0][:, 1].min() > 0
+    spacing = spatial.cKDTree(points).query(points, 11)[0][:, -1].max()
+    assert spatial.cKDTree(points).query(dense)[0].max() < spacing
+    assert spatial.cKDTree(dense).query(points)[0].max() < spacing / 2
+    assert spatial.cKDTree(dense).query(dense, 2)[0][:, 1].min() > 0
 
 
 def test_sixteen_is_four_twice(upsampler: Upsampler) -> None:
@@ -61,7 +64,7 @@ def test_sixteen_is_four_twice(upsampler: Upsampler) -> None:
     assert twice.dtype == np.float32
     assert len(once) == 1_200
     assert 0.9 * 4_800 < len(twice) <= 4_800
-    assert cKDTree(twice).query(once)[0].max() < 0.1
+    assert spatial.cKDTree(twice).query(once)[0].max() < 0.1
 
 
 @settings(max_examples=20)
@@ -92,7 +95,7 @@ def test_what_comes_out_turns_and_scales_with_what_goes_in(
     turn = np.linalg.qr(random.normal(size=(3, 3)))[0]
     moved = upsampler.upsample(scale * points @ turn.T + scale * shift)
     expected = scale * upsampler.upsample(points) @ turn.T + scale * shift
-    away = cKDTree(expected).query(moved)[0]
+    away = spatial.cKDTree(expected).query(moved)[0]
     assert np.quantile(away, 0.99) < 1e-4 * scale
 
 
@@ -172,7 +175,7 @@ def test_flat_straight_and_far_clouds_stay_what_they_are(
     assert np.isfinite(dense).all()
     if form != "far":
         assert np.abs(dense[:, 2]).max() < 1e-5
-    assert cKDTree(dense).query(flat)[0].max() < 1.1
+    assert spatial.cKDTree(dense).query(flat)[0].max() < 1.1
 
 
 def test_a_large_cloud_of_few_places_is_cut_all_the_same(upsampler: Upsampler) -> None:
