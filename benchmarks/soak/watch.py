@@ -206,8 +206,11 @@ class Watch:
 
     def _voice(self, estimate: Estimate) -> None:
         truth = self._device.truth
-        if truth.sound_ns is None or truth.model_fault is not None:
-            truth.sound_back_ns = None
+        # What was taken while the model was slow or broken may be told late.
+        ailing = truth.model_fault is not None or estimate.t_ns < truth.model_well_ns
+        if truth.sound_ns is None or ailing:
+            if truth.model_fault is not None:
+                truth.sound_back_ns = None
             return
         voice = estimate.health.voice
         if truth.sound_fault is Do.MIC_UNPLUG:

@@ -70,7 +70,7 @@ def upsample(settings: UpsampleSettings, terminal: Terminal) -> str:
 
     def tell(done: int, count: int) -> None:
         if terminal.can_redraw:
-            terminal.draw([f"{done} of {count} patches"])
+            terminal.draw([f"{done} of {count} parts"])
 
     dense = upsampler.upsample(sparse, settings.ratio, tell)
     terminal.leave()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ PATCH_POINTS = 256
 """Points of a patch."""
 RATIO = 4
 """Points that are made of one."""
-_CLAIMED = 224
+_CLAIMED = 256
 """Nearest points of a seed among which no other seed is taken."""
 
 Rows = NDArray[np.int64]
@@ -144,9 +145,9 @@ def join(made: NDArray[Any], patches: Patches, points: Points) -> Points:
 def densify(
     points: Points,
     step: Step,
-    neighbours: int,
-    batch: int,
+    form: tuple[int, int],
     tell: Callable[[int, int], None] = lambda *_: None,
+    threads: int = 1,
 ) -> Points:
     """Return four times as many points.
 
@@ -156,24 +157,30 @@ def densify(
 
     Args:
         points: ``(n, 3)`` different points, 256 at least.
-        step: Makes the points of some patches.
-        neighbours: How many of each point it takes, k.
-        batch: Patches that it takes at once; the last ones are filled up.
-        tell: Told how many patches are done, of how many.
+        step: Makes the points of some patches; called by ``threads`` threads at once.
+        form: Patches that it takes at once, the last ones filled up, and how many
+            neighbours of each point, k.
+        tell: Told how many batches of patches are done, of how many.
+        threads: How many batches are worked on at a time.
     """
     patches, flows = cut(points), flow_of(points)
-    count = len(patches.points)
-    made = []
-    for number, ahead in enumerate((flows, -flows)):
-        some = np.empty((count, PATCH_POINTS * RATIO, 3), np.float32)
-        for start in range(0, count, batch):
-            stop = min(start + batch, count)
-            rows = np.minimum(np.arange(start, start + batch), count - 1)
-            inside = patches.points[rows]
-            near = neighbours_of(inside, ahead[patches.rows[rows]], neighbours)
-            some[start:stop] = step(inside, near)[: stop - start]
-            tell(number * count + stop, 2 * count)
-        made.append(join(some, patches, points))
+    count, (batch, neighbours) = len(patches.points), form
+    made = np.empty((2, count, PATCH_POINTS * RATIO, 3), np.float32)
+
+    def work(job: tuple[int, int]) -> None:
+        against, start = job
+        rows = np.minimum(np.arange(start, start + batch), count - 1)
+        ahead = -flows if against else flows
+        inside = patches.points[rows]
+        near = neighbours_of(inside, ahead[patches.rows[rows]], neighbours)
+        left = min(batch, count - start)
+        made[against, start : start + left] = step(inside, near)[:left]
+
+    jobs = [(against, start) for against in (0, 1) for start in range(0, count, batch)]
+    with ThreadPoolExecutor(threads, thread_name_prefix="edge_affect-cloud") as pool:
+        for done, _ in enumerate(pool.map(work, jobs), 1):
+            tell(done, len(jobs))
+    first, second = (join(some, patches, points) for some in made)
     # The first of the four is the point itself, moved; it is not wanted twice.
-    children = np.concatenate([made[0], made[1][:, 1:]], axis=1)
+    children = np.concatenate([first, second[:, 1:]], axis=1)
     return thinned_in_blocks(children, points, RATIO)

@@ -49,7 +49,7 @@ class Upsampler:
             bundle: Its folder or archive; None for the shipped one.
             allow_unsigned: Whether one that did not come with edge_affect may run.
             key: Public key of whoever may sign bundles, a PEM file.
-            threads: Of ONNX Runtime.
+            threads: Batches of patches that are worked on at a time.
 
         Raises:
             BundleError: It is missing, damaged, not trusted, or no bundle for clouds.
@@ -70,7 +70,9 @@ class Upsampler:
             )
         content = found.files[entry.file]
         scan_graph(content, entry.file)
-        self._session = open_session(GraphFile(_GRAPH, content), threads)
+        # A batch to each thread: within a graph this small two hardly help each other.
+        self._session = open_session(GraphFile(_GRAPH, content), 1)
+        self._threads = threads
         self._batch, self._neighbours = self._form()
 
     def _form(self) -> tuple[int, int]:
@@ -115,7 +117,8 @@ class Upsampler:
         Args:
             cloud: ``(n, 3)``, 256 different points or more, in any unit.
             ratio: 4 or 16 points for one.
-            tell: Told how many patches are done of how many, for each factor of 4.
+            tell: Told how many batches of patches are done, of how many, for each
+                factor of 4.
 
         Returns:
             ``(ratio · n, 3)`` of float32, or of float64 if ``cloud`` is of it: a cloud
@@ -137,7 +140,8 @@ class Upsampler:
         dense: Points = points
         for _ in range(1 + RATIOS.index(ratio)):
             points = check_cloud(dense, PATCH_POINTS)
-            dense = densify(points, self._step, self._neighbours, self._batch, tell)
+            form = self._batch, self._neighbours
+            dense = densify(points, self._step, form, tell, self._threads)
         wide = np.asarray(cloud).dtype == np.float64
         return dense if wide else dense.astype(np.float32)
 

@@ -67,6 +67,7 @@ class PcmConverter:
         self._index = 0
         self._gap = False
         self._rate = RateCheck(rate_hz)
+        self._told_ns: int | None = None
         self._begin(0)
 
     def _begin(self, position: int) -> None:
@@ -129,11 +130,16 @@ class PcmConverter:
             mono = self._resampler.resample_chunk(mono).clip(-1, 1)
         if len(mono) == 0:
             return None
-        # Whatever the device says: nothing arrives before it was taken.
+        # Whatever the device says: nothing arrives before it was taken, nor was taken
+        # before what came earlier.
         latest_ns = t_arrival_ns - len(mono) * NS_PER_S // SAMPLE_RATE_HZ
+        t_ns = min(latest_ns, self._map.t_ns(self._delivered, SAMPLE_RATE_HZ))
+        if self._told_ns is not None:
+            t_ns = max(t_ns, self._told_ns + 1)
+        self._told_ns = t_ns
         chunk = AudioChunk(
             mono,
-            min(latest_ns, self._map.t_ns(self._delivered, SAMPLE_RATE_HZ)),
+            t_ns,
             t_arrival_ns,
             self._index,
             gap_before=self._gap,

@@ -83,7 +83,7 @@ def upsampled(net: PuMfaNet, points: Points) -> Points:
         made: NDArray[np.float32] = dense.float().cpu().numpy()
         return made
 
-    return densify(points, step, net.config.neighbours, _AT_ONCE)
+    return densify(points, step, (_AT_ONCE, net.config.neighbours))
 
 
 def figures_of(net: PuMfaNet, clouds: list[Cloud]) -> dict[str, float]:
