@@ -65,7 +65,6 @@ def _cloud(path: Path) -> Cloud:
     return Cloud(path.stem, rows[chosen, :3], rows[rest, :3], rows)
 
 
-@torch.no_grad()
 def upsampled(net: PuMfaNet, points: Points) -> Points:
     """Return four times as many points, by the patches of the run time.
 
@@ -75,6 +74,7 @@ def upsampled(net: PuMfaNet, points: Points) -> Points:
     """
     where = next(net.parameters()).device
 
+    @torch.no_grad()  # a thread's own setting, and this is called in another
     def step(
         patches: NDArray[np.float32], neighbours: NDArray[np.int64]
     ) -> NDArray[np.float32]:
