@@ -14,11 +14,11 @@ from benchmarks.soak.rows import Row
 
 
 @contextmanager
-def busy_cores(cores: int | None = None) -> Iterator[None]:
-    """Keep so many cores busy inside ``with``; None: every one."""
-    cores = cores or len(os.sched_getaffinity(0))
+def busy_cores(loops: int | None = None) -> Iterator[None]:
+    """Run so many busy loops inside ``with``; None: one for every core."""
+    loops = loops or len(os.sched_getaffinity(0))
     command = [sys.executable, "-S", "-c", "while True: pass"]
-    processes = [subprocess.Popen(command) for _ in range(cores)]  # noqa: S603 - ours
+    processes = [subprocess.Popen(command) for _ in range(loops)]  # noqa: S603 - ours
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -29,6 +30,9 @@ WARM_UP_FRAMES = 90
 MISS_SHARE = 0.001
 """Share of estimates that may be late in a run of more than 3,000; in those none."""
 _FEW = 3_000
+_LOOPS_PER_CORE = 8
+"""Busy loops on each core of a starved machine. With one, the scheduler gives short
+steps their turn at once, and no rung is left."""
 _NAP_NS = 5 * NS_PER_MS
 _STILL_NS = 5 * NS_PER_S
 MOST_STEAL = 0.01
@@ -228,7 +232,7 @@ class _Run:
         lowest = 0
         for _ in self._progress.track(range(plan.cycles), plan.cycles, "starved"):
             self._delays.lowest = 0
-            with busy_cores():
+            with busy_cores(_LOOPS_PER_CORE * len(os.sched_getaffinity(0))):
                 self._let_pass(round(plan.starve_s * NS_PER_S))
             took_ms = self._until_full() / NS_PER_MS
             if self._delays.lowest:  # else there was nothing to come back from
