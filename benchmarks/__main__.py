@@ -47,7 +47,7 @@ from benchmarks.roofline import (
 )
 from benchmarks.scale import ScalePlan, measure_scale
 from benchmarks.soak.load import StolenTime
-from benchmarks.soak.promises import WHOLE_FRAMES, soak
+from benchmarks.soak.promises import WHOLE_FRAMES, soak, soak_seeds
 from benchmarks.soak.realtime import RealtimePlan, soak_realtime
 from benchmarks.soak.rows import render_rows
 from benchmarks.subject import Subject, open_subject
@@ -56,7 +56,7 @@ from benchmarks.targets import measure_targets
 from benchmarks.ways import Way, ways_of
 from edge_affect.clock import NS_PER_S, SystemClock
 from edge_affect.commands.terminal import Terminal
-from edge_affect.errors import EdgeAffectError
+from edge_affect.errors import DataError, EdgeAffectError
 from edge_affect.model.bundle import Bundle, load_bundle
 from edge_affect.pointcloud.upsampler import Upsampler
 from edge_affect.runners.tensorrt.libraries import open_libraries
@@ -99,6 +99,11 @@ def _soak(given: argparse.Namespace, progress: Progress) -> int:
         check_writable(given.json)
     command = "python -m benchmarks soak"
     if given.realtime:
+        if given.seeds > 1:
+            raise DataError(
+                "soak: got --seeds with --realtime, expected one of them: scripts run "
+                "in simulated time alone"
+            )
         plan = RealtimePlan(given.frames or 3_000, given.cycles, given.starve)
         outcome = soak_realtime(plan, given.seed, progress)
         rows, told, model = list(outcome.rows), outcome.told, outcome.model
@@ -106,13 +111,19 @@ def _soak(given: argparse.Namespace, progress: Progress) -> int:
         frames, run = plan.frames, dict(outcome.run)
     else:
         frames, model = given.frames or 100_000, "stub"
-        simulated, rows = soak(frames, given.seed, progress.counter(frames, "frames"))
+        if given.seeds > 1:
+            tell = progress.counter(given.seeds, "scripts")
+            simulated, rows = soak_seeds(frames, given.seed, given.seeds, tell)
+            command += f" --seeds {given.seeds}"
+        else:
+            tell = progress.counter(frames, "frames")
+            simulated, rows = soak(frames, given.seed, tell)
         told, run = simulated.findings.told, {"digest": simulated.digest}
     command += f" --frames {frames} --seed {given.seed}"
     machine = machine_info()
     print(render_rows(rows))
     print(f"seed {given.seed}, {machine['cpu']}, {machine['cores']} cores")
-    whole = not given.realtime and frames >= WHOLE_FRAMES
+    whole = not given.realtime and frames * given.seeds >= WHOLE_FRAMES
     missed = [row for row in rows if not row.kept or (whole and not row.tested)]
     for line in told:
         print(f"benchmarks: {line}", file=sys.stderr)

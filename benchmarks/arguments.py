@@ -102,6 +102,13 @@ def _add_soak(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--frames", type=_positive, metavar="N", help="(100000; 3000 in real time)")
     add("--seed", type=int, default=0, help="of the script (default: %(default)s)")
+    add(
+        "--seeds",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="scripts of --frames each, from --seed on (default: %(default)s)",
+    )
     add("--json", type=Path, metavar="FILE", help="result to write, if all was kept")
     add("--realtime", action="store_true", help="the machine's clock, the real bundle")
     plan = RealtimePlan()

@@ -37,6 +37,18 @@ class Growth:
     writes: int
     """Files that were opened for writing, made or moved."""
 
+    def joined(self, later: Growth) -> Growth:
+        """Return both as one: what was counted added up, the larger of what grew."""
+        return Growth(
+            max(self.memory_bytes, later.memory_bytes),
+            max(self.handles, later.handles),
+            max(self.threads, later.threads),
+            self.collections + later.collections,
+            max(self.pause_ms, later.pause_ms),
+            self.sockets + later.sockets,
+            self.writes + later.writes,
+        )
+
 
 class ProcessWatch:
     """Watches this process inside ``with``; ``start`` marks the end of the warm-up."""

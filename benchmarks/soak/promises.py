@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from benchmarks.soak.device import LATENCY_NS
+from benchmarks.soak.process import ProcessWatch
 from benchmarks.soak.rows import Row
-from benchmarks.soak.simulated import Outcome, SimulatedRun
+from benchmarks.soak.simulated import WARM_UP_SHARE, Outcome, SimulatedRun
 from benchmarks.soak.watch import CLIMB_NS, FLAG_FRAMES
 from edge_affect.clock import NS_PER_MS
 from edge_affect.config import StreamConfig
@@ -41,6 +43,44 @@ def soak(
     first = outcome if short == frames else SimulatedRun(seed).run(short)
     again = SimulatedRun(seed).run(short)
     return outcome, [*rows_of(outcome), same_bytes(first, again)]
+
+
+def soak_seeds(
+    frames: int, first: int, seeds: int, tell: Callable[[int], None] = lambda _: None
+) -> tuple[Outcome, list[Row]]:
+    """Run the scripts of many seeds, one after the other, and return them as one run.
+
+    Args:
+        frames: Frames of each script, to within an episode.
+        first: The first seed.
+        seeds: How many.
+        tell: Told now and then how many scripts have ended.
+    """
+    process = ProcessWatch()
+    with process:
+        outcome = _run_seed(first, frames)
+        for done in range(1, seeds):
+            tell(done)
+            if done == max(1, round(seeds * WARM_UP_SHARE)):
+                process.start()
+            outcome = outcome.joined(_run_seed(first + done, frames))
+    # Between two scripts the collector does as it likes; what stays is still looked at.
+    whole = process.growth
+    growth = replace(
+        outcome.growth,
+        memory_bytes=whole.memory_bytes,
+        handles=whole.handles,
+        threads=whole.threads,
+    )
+    outcome = replace(outcome, growth=growth)
+    return outcome, rows_of(outcome)
+
+
+def _run_seed(seed: int, frames: int) -> Outcome:
+    outcome = SimulatedRun(seed).run(frames)
+    findings = outcome.findings
+    findings.told = [f"seed {seed}: {line}" for line in findings.told]
+    return outcome
 
 
 def same_bytes(one: Outcome, other: Outcome) -> Row:

@@ -45,7 +45,7 @@ class Outcome:
     simulated_s: float
     """Time that passed in the simulation."""
     digest: str
-    """SHA-256 of the estimates' lines."""
+    """SHA-256 of the estimates' lines and the events between them."""
     findings: Findings
     growth: Growth
     misses: int
@@ -58,6 +58,22 @@ class Outcome:
     """Estimates that the consumer read."""
     pushed_out: int
     """Estimates that a stalled consumer lost, counted."""
+
+    def joined(self, later: Outcome) -> Outcome:
+        """Return both as one run; of memory the larger growth counts."""
+        return Outcome(
+            self.frames + later.frames,
+            self.cells + later.cells,
+            self.simulated_s + later.simulated_s,
+            hashlib.sha256((self.digest + later.digest).encode()).hexdigest(),
+            self.findings.joined(later.findings),
+            self.growth.joined(later.growth),
+            self.misses + later.misses,
+            self.openings + later.openings,
+            self.log_lines + later.log_lines,
+            self.read + later.read,
+            self.pushed_out + later.pushed_out,
+        )
 
 
 class SimulatedRun:
@@ -177,6 +193,7 @@ class SimulatedRun:
         self._events.see(estimate, self._ready.dropped)
         state = dict(zip((FACE, VOICE, SERVICE), self._told, strict=True))
         for event in self._events.take():
+            self._digest.update(repr(event).encode())
             if event.what in state:
                 kept = state[event.what] == event.before
                 self._watch.hold("events", kept, f"{event}")

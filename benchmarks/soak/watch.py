@@ -50,6 +50,22 @@ class Findings:
     counted: Counter[str] = field(default_factory=Counter)
     """Times that each promise was put to the test."""
 
+    def joined(self, later: Findings) -> Findings:
+        """Return both as one."""
+        figures = self.worst.keys() | later.worst.keys()
+        lowest = -math.inf
+        return Findings(
+            self.broken + later.broken,
+            self.told + later.told,
+            {
+                figure: max(
+                    self.worst.get(figure, lowest), later.worst.get(figure, lowest)
+                )
+                for figure in figures
+            },
+            self.counted + later.counted,
+        )
+
 
 class Watch:
     """Sees every estimate as it is emitted."""

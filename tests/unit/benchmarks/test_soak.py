@@ -288,6 +288,43 @@ def test_main_calls_a_run_in_real_time_void_when_time_was_stolen(
     assert "void: 2.0 %" in told.err
 
 
+def test_main_soaks_many_seeds_as_one_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Frames, estimates and tests of all scripts add up; the worst figure counts."""
+    out = tmp_path / "seeds.json"
+    arguments = ["--frames", "300", "--seed", "4", "--seeds", "3", "--json", str(out)]
+    assert main(["soak", *arguments]) == 0
+    capsys.readouterr()
+    runs = [SimulatedRun(seed).run(300) for seed in (4, 5, 6)]
+    told = {record.stage: record for record in load_result(out).records}
+    assert told["frames"].value == sum(run.frames for run in runs)
+    assert told["estimates"].value == sum(run.cells for run in runs)
+    back = told["source back, not ok within 1 s"]
+    counts = [run.findings.counted["source back is ok"] for run in runs]
+    assert back.n == sum(counts)
+    assert told["camera back until ok"].value == pytest.approx(
+        max(run.findings.worst.get("camera ok after ms", 0) for run in runs), abs=0.1
+    )
+
+
+def test_main_names_the_seed_that_broke_a_promise(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever mends it can run that script alone."""
+    lost_estimate(monkeypatch)
+    assert main(["soak", "--frames", "600", "--seed", "3", "--seeds", "3"]) == 1
+    assert "seed 3: order" in capsys.readouterr().err
+
+
+def test_main_refuses_many_seeds_in_real_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Scripts are of simulated time; one line says so."""
+    assert main(["soak", "--realtime", "--seeds", "2"]) == 1
+    assert "--seeds with --realtime" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("plan", [{"cycles": -1}, {"starve_s": 0.0}])
 def test_realtime_plan_refuses_what_cannot_be_run(plan: dict[str, float]) -> None:
     """One line says what was got and what is expected."""
