@@ -16,12 +16,11 @@ from benchmarks.progress import Progress
 from benchmarks.records import Record
 from edge_affect.errors import DataError
 from edge_affect.pointcloud.files import read_cloud
-from edge_affect.pointcloud.thinning import thinned
 from edge_affect.pointcloud.upsampler import RATIOS, TARGET, Upsampler
 from training.metrics import bootstrap
 from training.pointcloud.baseline import midpoints
 from training.pointcloud.metrics import nearness, to_surface, unevenness
-from training.pointcloud.patches import poisson_disk
+from training.pointcloud.patches import sampled
 
 FOLDER = "pointcloud/pugan_test"
 """PU-GAN's test set under the data root."""
@@ -78,20 +77,6 @@ def load_shapes(root: Path) -> tuple[list[Shape], list[Shape]]:
         if mesh is not None:
             judged.append(Shape(path.stem, sampled(mesh, SPARSE, _SEED), truth, mesh))
     return judged, subset
-
-
-def sampled(mesh: trimesh.Trimesh, count: int, seed: int) -> Points:
-    """Return exactly ``count`` points of a surface, evenly spread.
-
-    A Poisson-disk sample of a few points more, from which those go that are nearest to
-    others.
-    """
-    wanted = count
-    while True:
-        points = poisson_disk(mesh, wanted, seed).points
-        if len(points) >= count:
-            return points[thinned(points, count)]
-        wanted += max(1, count // 50)
 
 
 def digest_of(shapes: Sequence[Shape]) -> str:

@@ -57,7 +57,7 @@ def test_judge_gives_the_t_interval_of_paired_differences() -> None:
     assert verdict.difference == pytest.approx(3)
     assert verdict.low == pytest.approx(3 - reach, abs=1e-3)
     assert verdict.high == pytest.approx(3 + reach, abs=1e-3)
-    assert (verdict.word, verdict.seeds) == ("supported", 5)
+    assert (verdict.word, verdict.pairs) == ("supported", 5)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,19 @@ def test_judge_says_what_the_interval_says(
 ) -> None:
     """Zero inside, or a single pair, decides nothing."""
     assert judge(CLAIM, _figures(new, old)).word == word
+
+
+def test_judge_pairs_units_of_the_seeds_means() -> None:
+    """Two shapes, two seeds: differences 1 and 2, 3 and 4 are 2 and 3 by shape."""
+    claim = replace(CLAIM, units=("a", "b", "c"))
+    new = [{"p_va/a": 2.0, "p_va/b": 3.0}, {"p_va/a": 4.0, "p_va/b": 5.0}]
+    old = [{"p_va/a": 1.0, "p_va/b": 1.0}, {"p_va/a": 1.0, "p_va/b": 1.0}]
+    figures = {("new", s): v for s, v in enumerate(new)}
+    figures |= {("old", s): v for s, v in enumerate(old)}
+    verdict = judge(claim, figures)
+    assert verdict.difference == pytest.approx(2.5)
+    assert verdict.pairs == 2
+    assert verdict.high - verdict.difference == pytest.approx(12.706 * 0.5, abs=1e-2)
 
 
 def _set(root: Path, family: str) -> Path:

@@ -34,7 +34,10 @@ class Claim:
     better: tuple[str, str]
     """Arm and figure."""
     than: tuple[str, str]
-    """Arm and figure that it is compared with, paired by seed."""
+    """Arm and figure that it is compared with."""
+    units: tuple[str, ...] = ()
+    """What differences are paired over, each the mean of all seeds: figures have
+    ``/UNIT`` behind their names. None: paired over seeds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,13 @@ STUDIES = (
     "cross_attention",
     "soft_prompt",
     "masked_transformer",
+    "pu_mfa",
 )
 """Names of the studies; each has a module here."""
 ON_PICTURES = ("byel", "byel_stills")
 """Studies that need the public sets' pictures."""
+ON_CLOUDS = "pu_mfa"
+"""The study of point clouds, which needs the public sets' clouds to select by."""
 TRAIN_CLIPS, TEST_CLIPS = 90, 36
 """Clips of family A and of family B that the committed figures stand on."""
 TRAIN_SEED, TEST_SEED = 1, 2
@@ -42,7 +45,7 @@ class Claims:
     """Settings of the command."""
 
     data: Path | None
-    """Data root of the public sets, for ``ON_PICTURES``."""
+    """Data root of the public sets, for ``ON_PICTURES`` and ``ON_CLOUDS``."""
     work: Path
     """Folder of films, features and unfinished runs."""
     results: Path
@@ -101,6 +104,10 @@ def tune_claims(names: Sequence[str], claims: Claims) -> None:
 def _ground(study: Study, claims: Claims) -> Ground:
     if study.name in ON_PICTURES:
         return _on_pictures(study, claims)
+    if study.name == ON_CLOUDS:
+        from training.claims.pu_mfa import shapes_ground
+
+        return shapes_ground(_data(study, claims), claims.work, claims.results)
     train, test = claims.work / "A", claims.work / "B"
     synthesize(train, "A", TRAIN_CLIPS, TRAIN_SEED, workers=claims.workers)
     synthesize(test, "B", TEST_CLIPS, TEST_SEED, workers=claims.workers)
@@ -109,16 +116,21 @@ def _ground(study: Study, claims: Claims) -> Ground:
 
 
 def _on_pictures(study: Study, claims: Claims) -> Ground:
-    if claims.data is None:
-        raise UsageError(f"{study.name}: got no --data, expected the public sets' root")
+    data = _data(study, claims)
     from training.claims.byel import drawn_ground
     from training.claims.byel_stills import stills_ground
 
     if study.name == "byel":
-        return drawn_ground(claims.data, claims.work, claims.results)
+        return drawn_ground(data, claims.work, claims.results)
     stills = claims.work / "stills"
     synthesize(stills, "A", STILLS_CLIPS, STILLS_SEED, workers=claims.workers)
-    return stills_ground(claims.data, stills, claims.work, claims.results)
+    return stills_ground(data, stills, claims.work, claims.results)
+
+
+def _data(study: Study, claims: Claims) -> Path:
+    if claims.data is None:
+        raise UsageError(f"{study.name}: got no --data, expected the public sets' root")
+    return claims.data
 
 
 def write_page(claims: Claims) -> None:

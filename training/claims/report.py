@@ -25,10 +25,10 @@ lit and voiced by other code. Such figures are of drawn people: they say how the
 mechanisms behave, nothing of how well anyone is read.
 
 A verdict is `supported`, `contradicted` or `inconclusive` by the 95 % interval of the
-difference, paired by seed (Student's t over runs). A table gives mean ± deviation over
-seeds, and in brackets percent of the oracle's figure on the same clips
-([synthetic](synthetic.md#the-oracle)). The papers' own claims need real weights and
-Aff-Wild2: **not run**.
+difference, paired by seed (Student's t over runs) unless a study says otherwise. A
+table gives mean ± deviation over seeds, and in brackets percent of the oracle's figure
+on the same clips ([synthetic](synthetic.md#the-oracle)). The papers' own claims need
+real weights and Aff-Wild2: **not run**.
 
 Of some seventy verdicts at 95 % a few are wrong by chance. A null control compares two
 things that cannot differ; where its interval leaves 0 out, differences of that size
@@ -92,7 +92,7 @@ def _arms(study: Study, figures: Figures, oracles: dict[str, float]) -> str:
         {name for values in figures.values() for name in values},
         key=lambda name: (name.startswith("dev_"), name),
     )
-    shown = [name for name in names if not name.startswith("dev_")]
+    shown = [name for name in names if not name.startswith("dev_") and "/" not in name]
     rows = ["| arm | seeds | " + " | ".join(shown) + " |"]
     rows.append("| --- | --- |" + " --- |" * len(shown))
     for arm in study.arms:
@@ -112,13 +112,13 @@ def _mean_of(runs: Sequence[Any], name: str, oracle: float | None) -> str:
 
 
 def _verdicts(kind: str, claims: Sequence[Claim], figures: Figures) -> str:
-    rows = [f"| {kind} | difference | 95 % interval | seeds | verdict |"]
+    rows = [f"| {kind} | difference | 95 % interval | pairs | verdict |"]
     rows.append("| --- | --- | --- | --- | --- |")
     for verdict in (judge(claim, figures) for claim in claims):
         interval = f"{verdict.low:+.3f} to {verdict.high:+.3f}"
         rows.append(
             f"| {verdict.claim.statement} | {_signed(verdict.difference)} | "
-            f"{interval if math.isfinite(verdict.low) else ''} | {verdict.seeds} | "
+            f"{interval if math.isfinite(verdict.low) else ''} | {verdict.pairs} | "
             f"{verdict.word} |"
         )
     return "\n".join(rows) + "\n"

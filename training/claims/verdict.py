@@ -23,18 +23,18 @@ class Verdict:
 
     claim: Claim
     difference: float
-    """Mean over seeds of better minus than; NaN without a seed that has both."""
+    """Mean over pairs of better minus than; NaN without a seed that has both."""
     low: float
-    """Lower end of the interval; NaN below two seeds."""
+    """Lower end of the interval; NaN below two pairs."""
     high: float
     """Upper end of the interval."""
-    seeds: int
-    """Number of pairs."""
+    pairs: int
+    """How many: seeds, or the claim's units."""
 
     @property
     def word(self) -> str:
         """``supported``, ``contradicted``, ``inconclusive`` or ``not run``."""
-        if self.seeds == 0:
+        if self.pairs == 0:
             return "not run"
         if self.low > 0:
             return "supported"
@@ -44,14 +44,15 @@ class Verdict:
 def judge(claim: Claim, figures: Figures) -> Verdict:
     """Compare the two figures of ``claim`` over the seeds that have both.
 
-    The interval is Student's t over paired differences: it holds the spread between
-    runs, not that between clips.
+    The interval is Student's t over paired differences: of seeds, which hold the spread
+    between runs, not that between clips; or of the claim's units, which hold that
+    between units, not that between runs.
     """
-    pairs = [
-        (_figure(figures, claim.better, seed), _figure(figures, claim.than, seed))
-        for seed in sorted({seed for _, seed in figures})
-    ]
-    differences = [a - b for a, b in pairs if math.isfinite(a) and math.isfinite(b)]
+    if claim.units:
+        found = [_of_seeds(claim, figures, f"/{unit}") for unit in claim.units]
+        differences = [float(np.mean(seeds)) for seeds in found if seeds]
+    else:
+        differences = _of_seeds(claim, figures, "")
     if not differences:
         return Verdict(claim, math.nan, math.nan, math.nan, 0)
     mean = float(np.mean(differences))
@@ -59,9 +60,21 @@ def judge(claim: Claim, figures: Figures) -> Verdict:
     return Verdict(claim, mean, low, high, len(differences))
 
 
-def _figure(figures: Figures, of: tuple[str, str], seed: int) -> float:
+def _of_seeds(claim: Claim, figures: Figures, unit: str) -> list[float]:
+    """Return the difference in one unit for each seed that has both figures."""
+    pairs = [
+        (
+            _figure(figures, claim.better, seed, unit),
+            _figure(figures, claim.than, seed, unit),
+        )
+        for seed in sorted({seed for _, seed in figures})
+    ]
+    return [a - b for a, b in pairs if math.isfinite(a) and math.isfinite(b)]
+
+
+def _figure(figures: Figures, of: tuple[str, str], seed: int, unit: str) -> float:
     arm, name = of
-    return float(figures.get((arm, seed), {}).get(name, math.nan))
+    return float(figures.get((arm, seed), {}).get(name + unit, math.nan))
 
 
 def _interval(differences: Sequence[float]) -> tuple[float, float]:

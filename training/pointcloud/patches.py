@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from edge_affect.errors import ConfigError, DataError
+from edge_affect.pointcloud.thinning import thinned
 
 Points = NDArray[np.float64]
 SPARSE, DENSE = 256, 1024
@@ -74,6 +75,20 @@ def poisson_disk(mesh: trimesh.Trimesh, count: int, seed: int) -> Sample:
         radius *= float(np.sqrt(len(face) / count))
     points = pcu.interpolate_barycentric_coords(faces, face, corners, vertices)
     return Sample(np.asarray(points), np.asarray(mesh.face_normals[face]))
+
+
+def sampled(mesh: trimesh.Trimesh, count: int, seed: int) -> Points:
+    """Return exactly ``count`` points of a surface, evenly spread.
+
+    A Poisson-disk sample of a few points more, from which those go that are nearest to
+    others.
+    """
+    wanted = count
+    while True:
+        points = poisson_disk(mesh, wanted, seed).points
+        if len(points) >= count:
+            return points[thinned(points, count)]
+        wanted += max(1, count // 50)
 
 
 @dataclass(frozen=True, slots=True)

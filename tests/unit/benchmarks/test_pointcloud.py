@@ -15,7 +15,6 @@ from benchmarks.pointcloud import (
     SUBSET,
     load_shapes,
     measure_pointcloud,
-    sampled,
 )
 from benchmarks.progress import Progress
 from benchmarks.records import Record
@@ -24,6 +23,7 @@ from edge_affect.errors import DataError
 from edge_affect.pointcloud.files import write_cloud
 from edge_affect.pointcloud.upsampler import Upsampler
 from tests.fakes.clouds import cloud_bundle
+from training.pointcloud.patches import sampled
 
 
 @pytest.fixture(scope="module")
