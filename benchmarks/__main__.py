@@ -27,6 +27,7 @@ from benchmarks.model_card import write_card
 from benchmarks.peers.int8 import quantize_peer
 from benchmarks.plots import write_page
 from benchmarks.pointcloud import measure_pointcloud
+from benchmarks.pointcloud_cost import measure_pointcloud_cost
 from benchmarks.progress import Progress
 from benchmarks.records import (
     Record,
@@ -235,13 +236,30 @@ def _pointcloud(
     unsigned = given.bundle is not None
     upsampler = Upsampler(given.bundle, allow_unsigned=unsigned)
     digest, records = measure_pointcloud(given.data, upsampler, progress)
+    command = "python -m benchmarks pointcloud --data ROOT --json FILE"
+    command += " --bundle DIR" if unsigned else ""
+    run = _run(command) | _told_of(upsampler)
+    return run | {"inputs": digest}, records
+
+
+def _pointcloud_cost(
+    given: argparse.Namespace, progress: Progress
+) -> tuple[dict[str, object], list[Record]]:
+    stolen = StolenTime()
+    upsampler = Upsampler(threads=given.threads)
+    records = measure_pointcloud_cost(upsampler, given.threads, progress)
+    command = "python -m benchmarks pointcloud-cost"
+    run = _run(f"{command} --threads {given.threads} --json FILE")
+    told = {"threads": given.threads, "share_of_time_stolen": stolen.share()}
+    return run | _told_of(upsampler) | told, records
+
+
+def _told_of(upsampler: Upsampler) -> dict[str, object]:
+    """Say which bundle for clouds was measured."""
     manifest = upsampler.manifest
     graphs = {f"pointcloud.{t}": e.sha256 for t, e in manifest.targets.items()}
     told = {"name": manifest.name, "version": manifest.version, "graphs": graphs}
-    command = "python -m benchmarks pointcloud --data ROOT --json FILE"
-    command += " --bundle DIR" if unsigned else ""
-    run = _run(command) | {"bundle": told | {"digest": upsampler.digest}}
-    return run | {"inputs": digest}, records
+    return {"bundle": told | {"digest": upsampler.digest}}
 
 
 def _footprint(
@@ -411,6 +429,7 @@ _MEASURES = {
     "scale": _scale,
     "peers": _peers,
     "pointcloud": _pointcloud,
+    "pointcloud-cost": _pointcloud_cost,
     "footprint": _footprint,
     "limit": _limit,
 }

@@ -213,6 +213,12 @@ def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--data", type=Path, required=True, metavar="ROOT", help="the data sets")
     add("--json", type=Path, required=True, metavar="FILE", help="result to write")
     add("--bundle", type=Path, metavar="DIR", help="measure this one, signed or not")
+    cost = commands.add_parser(
+        "pointcloud-cost", help="time, cost of a point and memory of up-sampling"
+    )
+    add = cost.add_argument
+    add("--json", type=Path, required=True, metavar="FILE", help="result to write")
+    add("--threads", type=_positive, default=2, metavar="N", help="(%(default)s)")
     footprint = commands.add_parser(
         "footprint", help="sizes, import, first estimate, memory, processor's share"
     )

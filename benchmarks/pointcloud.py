@@ -12,6 +12,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from benchmarks.pointcloud_changes import measure_changes
 from benchmarks.progress import Progress
 from benchmarks.records import Record
 from edge_affect.errors import DataError
@@ -115,6 +116,12 @@ def measure_pointcloud(
     records: list[Record] = []
     for case in progress.track(cases, len(cases), "point clouds"):
         records += _case(*case, ways)
+    if upsampler is not None:
+        pairs = [(shape.sparse, shape.truth) for shape in judged]
+        for record in measure_changes(upsampler, pairs):
+            model = f"ours-{upsampler.manifest.name}"
+            placed = replace(record, set=JUDGED, head="pointcloud", model=model)
+            records.append(placed)
     records += _summary("floor", JUDGED, FLOOR, [_floor(shape) for shape in judged])
     told = {True: TARGET, False: None}
     records = [

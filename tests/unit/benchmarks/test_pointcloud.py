@@ -16,6 +16,7 @@ from benchmarks.pointcloud import (
     load_shapes,
     measure_pointcloud,
 )
+from benchmarks.pointcloud_changes import measure_changes
 from benchmarks.progress import Progress
 from benchmarks.records import Record
 from edge_affect.commands.terminal import Terminal
@@ -111,3 +112,27 @@ def test_a_root_without_the_set_is_told(tmp_path: Path) -> None:
     """With what was looked for."""
     with pytest.raises(DataError, match="gt_8192"):
         load_shapes(tmp_path)
+
+
+def test_other_direction_scale_and_order_hardly_change_what_comes_out(
+    records: list[Record],
+) -> None:
+    """The worst of 20 turns, two scales and three orders, as a share of the error."""
+    for kind, n in (("direction", 20), ("scale", 2), ("order", 3)):
+        row = one(records, set=JUDGED, split=f"4x, other {kind}", metric="ratio")
+        assert row.n == n
+        assert 0 <= row.value < 0.05
+
+
+def test_a_network_that_knows_directions_is_told(root: Path) -> None:
+    """One that moves points along an axis does not turn with the cloud."""
+
+    class Leaning:
+        def upsample(self, cloud: np.ndarray) -> np.ndarray:
+            return np.vstack([cloud, cloud + np.array([0.3, 0, 0])])
+
+    judged = load_shapes(root)[0]
+    pairs = [(shape.sparse, shape.truth) for shape in judged]
+    told = {r.split: r.value for r in measure_changes(Leaning(), pairs)}  # type: ignore[arg-type]
+    assert told["4x, other direction"] > 0.05
+    assert told["4x, other order"] == pytest.approx(0, abs=1e-9)
