@@ -123,10 +123,22 @@ def _manifest(settings: PackSettings, files: Mapping[str, bytes]) -> dict[str, o
         "version": settings.version,
         "graphs": graphs,
         **{key: card[key] for key in CARD_KEYS},
+        "default_target": _default_target(card, graphs),
         # Training reads the same sensing, so what it is now is what they were taught.
         "preprocessing": card.get("preprocessing", asdict(sensed())),
         "figures": figures,
     }
+
+
+def _default_target(
+    card: dict[str, Any], graphs: Mapping[str, Mapping[str, object]]
+) -> object:
+    """Return the card's default, or where no graph has it the first that all have."""
+    wanted = card["default_target"]
+    common = [t for t in TARGETS if all(t in made for made in graphs.values())]
+    if common and not any(wanted in made for made in graphs.values()):
+        return common[0]
+    return wanted
 
 
 def entry_of(file: str, content: bytes) -> dict[str, object]:

@@ -65,8 +65,8 @@ class AffectModel:
         """Load a bundle, check it and make its runner.
 
         Args:
-            bundle: Folder or archive of the bundle; None for the one that ``edge-affect
-                update`` installed, else for the shipped one.
+            bundle: Folder or archive of the bundle, or a shipped one's name; None for
+                the one that ``edge-affect update`` installed, else for the shipped one.
             purpose: What the estimates are for, one of ``labels.PURPOSES``.
             backend: ``auto``, ``onnxruntime`` or ``tensorrt``.
             detector: A YuNet ONNX file; None for the bundle's own locator, else for

@@ -2,3 +2,6 @@
 
 DEFAULT = "edge-affect-s"
 """Bundle that runs when a user names none."""
+
+SIGNALS = "edge-affect-s-signals"
+"""The same without any head that tells of an emotion, for the purpose ``fleet``."""

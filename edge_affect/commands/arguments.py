@@ -105,7 +105,8 @@ def _add_run(commands: _Commands[_Parser]) -> None:
     add(
         "--bundle",
         metavar="DIR",
-        help="another bundle than the installed or shipped one; a .zip of one will do",
+        help="another bundle than the installed or shipped one: its folder or .zip, "
+        "or edge-affect-s-signals, shipped too, which tells of no emotion",
     )
     add(
         "--key",

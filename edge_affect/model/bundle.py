@@ -115,7 +115,8 @@ def load_bundle(
     """Read and verify the bundle at ``path``.
 
     Args:
-        path: Its directory or archive; None for the one shipped with edge_affect.
+        path: Its directory or archive, or the name of a shipped one; None for the
+            shipped one that tells of affect.
         allow_unsigned: Whether a bundle that nobody vouches for may be loaded.
         key: Public key, a PEM file: a bundle that its holder signed is trusted.
         digest: SHA-256 that the manifest must have, hex: whoever knows it vouches.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_affect import bundles
 from edge_affect.config import check_purpose_name
 from edge_affect.errors import PurposeError
 from edge_affect.model.manifest import Manifest
@@ -28,5 +29,6 @@ def check_purpose(purpose: str, manifest: Manifest) -> None:
         found = ", ".join(head for head in manifest.heads if head in EMOTION_HEADS)
         raise PurposeError(
             f"purpose 'fleet': the bundle {manifest.name} {manifest.version} estimates "
-            f"{found}; expected one exported without emotion heads"
+            f"{found}; expected one without emotion heads, such as the shipped "
+            f"{bundles.SIGNALS!r}"
         )

@@ -71,8 +71,8 @@ def read_verified(
     """Read the bundle at ``path``.
 
     Args:
-        path: Its directory or archive; None for a shipped one.
-        name: Which of the shipped ones.
+        path: Its directory or archive, or a shipped one's name; None for ``name``.
+        name: The shipped one that is meant where none is named.
         parse: Reads the manifest; raises BundleError.
         trust: Whom to trust.
 
@@ -81,7 +81,7 @@ def read_verified(
         UsageError: The key is no key.
         MissingDependencyError: A signature is to be checked without the extra.
     """
-    place = shipped_folder(name) if path is None else Path(path)
+    place = shipped_folder(name) if path is None else _place(Path(path))
     if path is None and not place.is_dir():
         raise BundleError(
             f"bundle {name!r}: did not come with this installation; install "
@@ -106,6 +106,13 @@ def read_verified(
             contents[entry.file] = _read_entry(files, entry)
         files.check_names(contents)
     return Verified(manifest, found, MappingProxyType(contents), vouches)
+
+
+def _place(path: Path) -> Path:
+    """Return where a named bundle lies: a file or folder, else a shipped one's name."""
+    if str(path) in DIGESTS and not path.exists():
+        return shipped_folder(str(path))
+    return path
 
 
 def _who_vouches(

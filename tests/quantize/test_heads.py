@@ -166,5 +166,5 @@ def test_a_bundle_of_signals_runs_for_the_purpose_fleet(tmp_path: Path) -> None:
 def test_a_bundle_of_all_heads_is_refused_for_fleet(tmp_path: Path) -> None:
     """The same networks with their emotion heads may not run at work."""
     folder = _bundle(tmp_path, "all")
-    with pytest.raises(PurposeError, match="exported without emotion heads"):
+    with pytest.raises(PurposeError, match="one without emotion heads"):
         ea.AffectModel.load(folder, purpose="fleet", allow_unsigned=True)

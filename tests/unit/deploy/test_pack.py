@@ -133,6 +133,17 @@ def test_pack_refuses_cards_with_strange_or_missing_keys(
         pack(settings)
 
 
+def test_pack_without_the_cards_default_takes_what_all_graphs_have(
+    settings: PackSettings,
+) -> None:
+    """A bundle for one target needs no card of its own."""
+    for path in sorted(settings.graphs.glob("*.cpu-fp32.onnx")):
+        path.rename(path.with_name(path.name.replace("fp32", "int8")))
+    packed = pack(settings)
+    assert packed.targets == ("cpu-int8",)
+    assert packed.default_target == "cpu-int8"
+
+
 def test_pack_takes_several_targets_of_each_graph(settings: PackSettings) -> None:
     """Every file goes in; the card says which target is the default."""
     for graph in ("face", "voice", "affect"):

@@ -220,7 +220,9 @@ def test_run_for_a_fleet_refuses_emotion_heads(
     """A bundle with emotion heads does not run for drivers at work."""
     arguments = ["run", "simulated", "--bundle", str(TINY), "--allow-unsigned"]
     assert main([*arguments, "--purpose", "fleet"]) == 2
-    assert "without emotion heads" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "without emotion heads" in told
+    assert "'edge-affect-s-signals'" in told
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full to stand for a full disk")

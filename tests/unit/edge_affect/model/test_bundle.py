@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 
 from edge_affect import bundles
+from edge_affect.affect_model import AffectModel
 from edge_affect.bundles.digests import DIGESTS
 from edge_affect.errors import BundleError
 from edge_affect.model.bundle import _check_heads, load_bundle, shipped_folder
 from edge_affect.model.fields import MAX_JSON_BYTES
 from edge_affect.model.manifest import parse_manifest
+from edge_affect.model.purpose import is_emotion_free
 from edge_affect.pointcloud.upsampler import SHIPPED_BUNDLE, Upsampler
 
 FLIPS = 300
@@ -74,10 +77,37 @@ def test_load_bundle_trusts_a_shipped_digest_anywhere(
 
 def test_shipped_bundles_are_those_of_the_digests() -> None:
     """Every shipped bundle loads without leave, under its own name."""
-    assert {bundles.DEFAULT, SHIPPED_BUNDLE} <= DIGESTS.keys()
+    assert {bundles.DEFAULT, bundles.SIGNALS, SHIPPED_BUNDLE} == DIGESTS.keys()
     for name in DIGESTS.keys() - {SHIPPED_BUNDLE}:
         assert load_bundle(shipped_folder(name)).manifest.name == name
     assert Upsampler().manifest.name == SHIPPED_BUNDLE
+
+
+def test_load_bundle_takes_the_name_of_a_shipped_one(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name is the shipped one's; a folder that is called so comes first."""
+    monkeypatch.chdir(tmp_path)
+    assert load_bundle(Path(bundles.SIGNALS)).manifest.name == bundles.SIGNALS
+    shutil.copytree(tiny, tmp_path / bundles.SIGNALS)
+    with pytest.raises(BundleError, match="allow_unsigned=True"):
+        load_bundle(Path(bundles.SIGNALS))
+    with pytest.raises(BundleError, match="edge-affect-z"):
+        load_bundle(Path("edge-affect-z"))
+
+
+def test_shipped_signals_bundle_runs_for_a_fleet() -> None:
+    """It tells of eyes, yawns and the head, and of no emotion at all."""
+    model = AffectModel.load(bundles.SIGNALS, purpose="fleet")
+    try:
+        assert is_emotion_free(model.bundle.manifest)
+        assert model.bundle.manifest.heads.keys() == {
+            "speech",
+            "action_units",
+            "driver",
+        }
+    finally:
+        model.close()
 
 
 def test_load_bundle_refuses_every_flipped_bit_of_a_graph(tiny: Path) -> None:
