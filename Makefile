@@ -9,9 +9,9 @@ TORCH_INDEX ?=
 JETSON ?= $(wildcard /etc/nv_tegra_release)
 PYTEST_ARGS ?=
 # What PyAudio and PyGObject need to be built, and what their tests capture through.
-SYSTEM := gcc gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base libasound2-plugins \
-	libcairo2-dev libgirepository1.0-dev pkg-config portaudio19-dev pulseaudio \
-	pulseaudio-utils python3-dev
+SYSTEM := gcc gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base \
+	gstreamer1.0-plugins-good libasound2-plugins libcairo2-dev libgirepository1.0-dev \
+	pkg-config portaudio19-dev pulseaudio pulseaudio-utils python3-dev
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c

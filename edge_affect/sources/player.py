@@ -157,7 +157,9 @@ class _GstPlayer:
         self._name = pipeline.name
         self._limit_ns = pipeline.open_limit_ns
         self._listener = listener
-        self._bin = gst.parse_launch(pipeline.text)
+        # Without the flag, what was made before a missing element keeps its files.
+        flags = gst.ParseFlags.FATAL_ERRORS
+        self._bin = gst.parse_launch_full(pipeline.text, None, flags)
         # Of all the clocks that a pipeline may choose, the one whose time is ours.
         self._bin.use_clock(gst.SystemClock.obtain())
         self._bus = self._bin.get_bus()

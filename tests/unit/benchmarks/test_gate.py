@@ -131,7 +131,7 @@ def _times(owner: type, name: str, count: int, patch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("slow", "ratios"),
     [
-        ((AffectGraphs, "voice", 3), {"voice / yardstick"}),
+        ((AffectGraphs, "voice", 4), {"voice / yardstick"}),
         ((AffectGraphs, "face", 2), {"face / yardstick"}),
         ((AffectGraphs, "face", 4), {"face / yardstick", "cell / yardstick"}),
         ((GraphLocator, "locate", 3), {"detecting cell / cell"}),
@@ -146,7 +146,7 @@ def test_a_part_that_takes_twice_the_time_is_found(
 ) -> None:
     """Work that is done again is told by the ratios that hold it, and by no others.
 
-    A small graph that runs again finds its weights in the cache: three times are two.
+    A small graph that runs again finds its weights in the cache: four times are two.
     """
     monkeypatch.setattr(gate, "TRIES", 1)
     _times(*slow, monkeypatch)

@@ -23,6 +23,7 @@ def test_main_writes_times_memory_and_the_cost_of_a_point(
     monkeypatch.setattr(pointcloud_cost, "SIZES", (2_048, 3_000))
     monkeypatch.setattr(pointcloud_cost, "ROUNDS", {2_048: 3, 3_000: 1})
     out = tmp_path / "cost.json"
+    ours = b"m" * 500_000_000  # this process's memory is not the upsampler's
     assert main(["pointcloud-cost", "--json", str(out), "--threads", "1"]) == 0
     result = load_result(out)
     told = {(r.stage, r.metric): r for r in result.records}
@@ -37,6 +38,6 @@ def test_main_writes_times_memory_and_the_cost_of_a_point(
     by_hand = larger.value / points / (usual.value / 2_048)
     assert ratio == pytest.approx(by_hand)
     memory = [r for r in result.records if r.metric == "bytes"]
-    assert 50e6 < memory[0].value < 1e9
+    assert 50e6 < memory[0].value < len(ours)
     assert result.run["threads"] == 1
     assert json.loads(out.read_text())["run"]["bundle"]["name"] == "pu-mfa-edge"

@@ -302,6 +302,7 @@ def test_gstreamer_threads_end_with_the_source() -> None:
     [
         TEST_PICTURES.format(more="", caps="width=64,height=48,framerate=100/1"),
         "gst://v4l2src device=/dev/none",
+        "gst://no_such_element ! videoconvert",
     ],
 )
 def test_gstreamer_files_and_players_end_with_the_source(address: str) -> None:
