@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 from benchmarks.progress import Progress
+from edge_affect.clock import NS_PER_S, SimClock
 from edge_affect.commands.terminal import Terminal
 
 
@@ -21,8 +22,17 @@ def test_progress_shows_how_far_it_is_on_a_terminal() -> None:
     assert "2/4 [###############..............." in screen.getvalue()
 
 
-def test_progress_writes_nothing_elsewhere() -> None:
-    """Off a terminal nothing is written."""
+def test_long_work_off_a_terminal_is_told_in_lines() -> None:
+    """A log of a run of hours says once a minute how far it is."""
+    stream, clock = io.StringIO(), SimClock()
+    progress = Progress(Terminal(stream, {"TERM": "xterm"}), clock)
+    for _ in progress.track(range(8), 8, "frames"):
+        clock.advance_to(clock.now_ns() + 25 * NS_PER_S)
+    assert stream.getvalue() == "frames: 3 of 8\nframes: 6 of 8\n"
+
+
+def test_short_work_off_a_terminal_is_not_told() -> None:
+    """What takes less than a minute writes nothing into a log."""
     stream = io.StringIO()
     progress = Progress(Terminal(stream, {"TERM": "xterm"}))
     assert list(progress.track([], 0, "empty")) == []
