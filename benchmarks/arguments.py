@@ -109,7 +109,12 @@ def _add_soak(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="scripts of --frames each, from --seed on (default: %(default)s)",
     )
-    add("--json", type=Path, metavar="FILE", help="result to write, if all was kept")
+    add(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="result to write, kept or missed",
+    )
     add("--realtime", action="store_true", help="the machine's clock, the real bundle")
     plan = RealtimePlan()
     add(

@@ -165,7 +165,7 @@ class _Drive:
             if self._jitter_ns:
                 shift_ns = int(self._random.integers(0, self._jitter_ns))
             t_ns = regular_ns + shift_ns
-            if not span[0] < t_ns <= span[1] or fault in (None, Do.SUSPEND):
+            if not span[0] <= t_ns <= span[1] or fault in (None, Do.SUSPEND):
                 events.append(Event(t_ns, Do.FRAME))
             elif fault is not Do.UNPLUG:
                 events.append(self._bad_frame(fault, t_ns))
@@ -186,7 +186,7 @@ class _Drive:
         while self._next_chunk_ns < end_ns:
             t_ns = self._next_chunk_ns
             self._next_chunk_ns += CHUNK_NS
-            bad = fault is not None and span[0] < t_ns <= span[1]
+            bad = fault is not None and span[0] <= t_ns <= span[1]
             if not bad:
                 events.append(Event(t_ns, Do.SOUND))
             elif fault in (Do.OVERFLOW, Do.NOT_A_NUMBER):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import count, islice, pairwise
 from mmap import mmap
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -36,6 +37,9 @@ FRAMES = 6_000
 """Enough for every kind of fault of seed 0 that the defects below need."""
 
 
+_PLUGS = {Do.REPLUG: Do.UNPLUG, Do.MIC_REPLUG: Do.MIC_UNPLUG}
+
+
 def test_script_of_a_seed_is_always_the_same() -> None:
     """Two scripts of a seed are equal; another seed's is not."""
     assert list(make_script(3, 500)) == list(make_script(3, 500))
@@ -46,6 +50,20 @@ def test_script_begins_like_a_shorter_one() -> None:
     """What a short run shows, a long one of the same seed shows as well."""
     short = list(make_script(5, 500))
     assert list(islice(make_script(5, 2_000), len(short))) == short
+
+
+def test_script_delivers_nothing_while_a_device_is_unplugged() -> None:
+    """In no drive, not even at the instant: of seed 1868 a frame is due just then."""
+    for events in (list(make_script(1868, 300)), list(make_script(0, 20_000))):
+        gone = {Do.UNPLUG: False, Do.MIC_UNPLUG: False}
+        for event in events:
+            if event.do in gone:
+                gone[event.do] = True
+            elif event.do in (Do.REPLUG, Do.MIC_REPLUG):
+                gone[_PLUGS[event.do]] = False
+            else:
+                assert not (gone[Do.UNPLUG] and event.do is Do.FRAME), event
+                assert not (gone[Do.MIC_UNPLUG] and event.do is Do.SOUND), event
 
 
 def test_script_holds_every_fault_in_order_of_time() -> None:
@@ -216,7 +234,7 @@ def test_main_fails_when_the_loop_is_broken(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    """Each defect is told by its promise, with exit code 1 and no result file."""
+    """Each defect is told by its promise, with exit code 1 and in the result file."""
     defect(monkeypatch)
     monkeypatch.setattr("benchmarks.soak.promises.TWICE_FRAMES", 50)
     out = tmp_path / "soak.json"
@@ -225,7 +243,11 @@ def test_main_fails_when_the_loop_is_broken(
     told = capsys.readouterr()
     assert promise in told.err.splitlines()[-1]
     assert "MISSED" in told.out
-    assert not out.exists()
+    result = load_result(out)
+    limits = cast("dict[str, float]", result.run["limits"])
+    seen = {str(r.stage): r.value for r in result.records}
+    missed = [name for name, most in limits.items() if seen[name] > most]
+    assert any(promise in name for name in missed)
 
 
 def test_process_watch_counts_files_sockets_and_collections(tmp_path: Path) -> None:
