@@ -165,22 +165,22 @@ def densify(
     """
     patches, flows = cut(points), flow_of(points)
     count, (batch, neighbours) = len(patches.points), form
-    made = np.empty((2, count, PATCH_POINTS * RATIO, 3), np.float32)
+    made = np.empty((2 * count, PATCH_POINTS * RATIO, 3), np.float32)
 
-    def work(job: tuple[int, int]) -> None:
-        against, start = job
-        rows = np.minimum(np.arange(start, start + batch), count - 1)
-        ahead = -flows if against else flows
+    def work(start: int) -> None:
+        turns = np.arange(start, min(start + batch, 2 * count))
+        filled = np.pad(turns, (0, batch - len(turns)), mode="edge")
+        rows, against = filled % count, filled >= count
+        ahead = flows[patches.rows[rows]] * np.where(against, -1, 1)[:, None, None]
         inside = patches.points[rows]
-        near = neighbours_of(inside, ahead[patches.rows[rows]], neighbours)
-        left = min(batch, count - start)
-        made[against, start : start + left] = step(inside, near)[:left]
+        near = neighbours_of(inside, ahead, neighbours)
+        made[turns] = step(inside, near)[: len(turns)]
 
-    jobs = [(against, start) for against in (0, 1) for start in range(0, count, batch)]
+    jobs = range(0, 2 * count, batch)
     with ThreadPoolExecutor(threads, thread_name_prefix="edge_affect-cloud") as pool:
         for done, _ in enumerate(pool.map(work, jobs), 1):
             tell(done, len(jobs))
-    first, second = (join(some, patches, points) for some in made)
+    first, second = (join(some, patches, points) for some in np.split(made, 2))
     # The first of the four is the point itself, moved; it is not wanted twice.
     children = np.concatenate([first, second[:, 1:]], axis=1)
     return thinned_in_blocks(children, points, RATIO)
