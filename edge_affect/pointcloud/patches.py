@@ -99,21 +99,21 @@ def neighbours_of(patches: NDArray[Any], flows: NDArray[Any], count: int) -> Row
 
     Args:
         patches: ``(B, N, 3)``.
-        flows: ``(B, N, 3)``: which way is ahead, see ``flow_of``.
+        flows: ``(..., B, N, 3)``: which way is ahead, see ``flow_of``.
         count: How many neighbours, k.
 
     Returns:
-        ``(B, N, k)``: first those ahead of the point, then the others, the nearest
-        first in both.
+        ``(..., B, N, k)``: first those ahead of the point, then the others, the
+        nearest first in both.
     """
     near = np.stack(
         [tree_of(patch).query(patch, count + 1)[1][:, 1:] for patch in patches]
     ).astype(np.int64)
     there = np.stack([patch[rows] for patch, rows in zip(patches, near, strict=True)])
     ways = there - patches[:, :, None]
-    behind = np.einsum("bnkd,bnd->bnk", ways, flows) <= 0
-    order = np.argsort(behind, axis=2, kind="stable")
-    ordered: Rows = np.take_along_axis(near, order, axis=2)
+    behind = np.einsum("bnkd,...bnd->...bnk", ways, flows) <= 0
+    order = np.argsort(behind, axis=-1, kind="stable")
+    ordered: Rows = np.take_along_axis(np.broadcast_to(near, order.shape), order, -1)
     return ordered
 
 
@@ -158,29 +158,31 @@ def densify(
     Args:
         points: ``(n, 3)`` different points, 256 at least.
         step: Makes the points of some patches; called by ``threads`` threads at once.
-        form: Patches that it takes at once, the last ones filled up, and how many
-            neighbours of each point, k.
+        form: Patches that it takes at once, an even number, half of them with the flow
+            and half against it, the last ones filled up; and how many neighbours of
+            each point, k.
         tell: Told how many batches of patches are done, of how many.
         threads: How many batches are worked on at a time.
     """
     patches, flows = cut(points), flow_of(points)
     count, (batch, neighbours) = len(patches.points), form
-    made = np.empty((2 * count, PATCH_POINTS * RATIO, 3), np.float32)
+    made = np.empty((2, count, PATCH_POINTS * RATIO, 3), np.float32)
+    each = batch // 2
 
     def work(start: int) -> None:
-        turns = np.arange(start, min(start + batch, 2 * count))
-        filled = np.pad(turns, (0, batch - len(turns)), mode="edge")
-        rows, against = filled % count, filled >= count
-        ahead = flows[patches.rows[rows]] * np.where(against, -1, 1)[:, None, None]
-        inside = patches.points[rows]
-        near = neighbours_of(inside, ahead, neighbours)
-        made[turns] = step(inside, near)[: len(turns)]
+        rows = np.minimum(np.arange(start, start + each), count - 1)
+        inside, ahead = patches.points[rows], flows[patches.rows[rows]]
+        near = neighbours_of(inside, np.stack([ahead, -ahead]), neighbours)
+        dense = step(
+            np.concatenate([inside, inside]), near.reshape(batch, *near.shape[2:])
+        )
+        made[:, rows] = dense.reshape(2, each, *dense.shape[1:])
 
-    jobs = range(0, 2 * count, batch)
+    jobs = range(0, count, each)
     with ThreadPoolExecutor(threads, thread_name_prefix="edge_affect-cloud") as pool:
         for done, _ in enumerate(pool.map(work, jobs), 1):
             tell(done, len(jobs))
-    first, second = (join(some, patches, points) for some in np.split(made, 2))
+    first, second = (join(some, patches, points) for some in made)
     # The first of the four is the point itself, moved; it is not wanted twice.
     children = np.concatenate([first, second[:, 1:]], axis=1)
     return thinned_in_blocks(children, points, RATIO)

@@ -89,6 +89,7 @@ class Upsampler:
         count = near[3] if len(near) == 4 else None
         fits = (
             isinstance(batch, int)
+            and batch % 2 == 0  # each patch is taken twice
             and isinstance(count, int)
             and inputs
             == {
@@ -100,7 +101,7 @@ class Upsampler:
         if not fits:
             raise RunnerError(
                 f"{_GRAPH}: got {inputs} to {outputs}, expected points (B, 256, 3) "
-                "and neighbours (B, 256, k) to dense (B, 1024, 3)"
+                "and neighbours (B, 256, k) to dense (B, 1024, 3), B even"
             )
         return int(batch or 0), int(count or 0)
 
