@@ -153,7 +153,7 @@ STUDY = Study(
     ),
     run=_run,
     notes=(
-        "The size `edge` at a short schedule, 800 steps of 32 patches, three seeds; "
+        "The size `edge` at a short schedule, 800 steps of 32 patches; "
         "`paper`, for which the claims were made, was never trained. Differences are "
         "paired over shapes, the mean of the seeds each. cd and p2f are thousandths of "
         "the radius; a gain is the share of the mid-points' error that is gone."
