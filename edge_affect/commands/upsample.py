@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from edge_affect.commands.terminal import Terminal
-from edge_affect.errors import SinkError, UsageError
+from edge_affect.errors import DataError, SinkError, UsageError
 from edge_affect.pointcloud.files import ENDINGS, read_cloud, write_bytes, write_cloud
 from edge_affect.pointcloud.picture import draw
 from edge_affect.pointcloud.upsampler import Upsampler
@@ -72,7 +72,11 @@ def upsample(settings: UpsampleSettings, terminal: Terminal) -> str:
         if terminal.can_redraw:
             terminal.draw([f"{done} of {count} parts"])
 
-    dense = upsampler.upsample(sparse, settings.ratio, tell)
+    try:
+        dense = upsampler.upsample(sparse, settings.ratio, tell)
+    except UsageError as error:  # of the file, not of an argument
+        told = str(error).removeprefix("cloud: ")
+        raise DataError(f"{settings.cloud}: {told}") from error
     terminal.leave()
     write_cloud(settings.out, dense)
     if settings.plot is not None:

@@ -68,9 +68,11 @@ def test_upsample_refuses_before_the_work(
 def test_upsample_tells_a_cloud_that_is_too_small(
     tmp_path: Path, bundle: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line, and an exit code that a script sees."""
-    write_cloud(tmp_path / "in.ply", sphere(100))
-    arguments = [str(tmp_path / "in.ply"), "--out", str(tmp_path / "out.ply")]
-    assert main(["upsample", *arguments, *bundle]) == 2
-    assert "expected 256 at least" in capsys.readouterr().err
+    """One line with the file's name, and an exit code that a script sees."""
+    sparse = tmp_path / "in.ply"
+    write_cloud(sparse, sphere(100))
+    arguments = [str(sparse), "--out", str(tmp_path / "out.ply")]
+    assert main(["upsample", *arguments, *bundle]) == 1
+    told = f"{sparse}: got 100 different points, expected 256 at least"
+    assert told in capsys.readouterr().err
     assert not (tmp_path / "out.ply").exists()
