@@ -13,7 +13,9 @@ from typing import Any
 
 from edge_affect.clock import NS_PER_MS, SystemClock
 
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_OWN = ("RssAnon", "RssShmem", "VmSwap")
+"""What of its memory a process has made. Pages of files, its libraries' too, come and
+go as the system likes, and are nobody's leak."""
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 _FILE_EVENTS = ("os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate")
 
@@ -23,7 +25,7 @@ class Growth:
     """What changed from the end of the warm-up to the end of the run."""
 
     memory_bytes: int
-    """Resident memory more than after warm-up."""
+    """Memory of its own more than after warm-up, without pages of files."""
     handles: int
     """Open files more."""
     threads: int
@@ -111,10 +113,12 @@ class ProcessWatch:
 
 
 def _footprint() -> tuple[int, int, int]:
-    """Return resident bytes, open files and threads."""
-    resident = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    """Return bytes of its own, open files and threads."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    told = dict(line.split(":", 1) for line in status)
+    own_kb = sum(int(told[name].split()[0]) for name in _OWN)
     files = sum(1 for _ in Path("/proc/self/fd").iterdir())
-    return resident * _PAGE_BYTES, files, threading.active_count()
+    return own_kb * 1_024, files, threading.active_count()
 
 
 class _Audit:
